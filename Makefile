@@ -1,0 +1,60 @@
+# From a fresh clone: `make demo` sets everything up and does the main job, `make test` proves it.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+# OpenMP threads that spin while they wait slow a small machine down.
+export OMP_WAIT_POLICY = PASSIVE
+
+.PHONY: help setup demo test check test-blender extension bench gallery assets head speech avatar clean
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(READY)  ## create .venv with everything the project needs
+
+$(READY): pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is missing, install it (Debian, Ubuntu: apt install python3.11 python3.11-venv) or call make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is not Python 3.11 with venv, install python3.11-venv or call make PYTHON=/path/to/python3.11" >&2; exit 2; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[worker,blender,tracking,dev]'
+	@$(BIN)/erlnet doctor --setup
+	@touch $@
+
+demo: setup  ## a voice recording in, build/demo/demo.blend and demo.mp4 out
+	$(BIN)/erlnet demo -o build/demo
+
+test: setup check  ## everything that must hold
+	$(BIN)/python -m pytest
+
+check: setup  ## lint, types and the fast tests
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest tests/unit
+
+test-blender: setup  ## the tests inside bpy
+	$(BIN)/python -m pytest tests/blender
+
+extension: setup  ## build/erlnet_blender-VERSION.zip, to install in Blender
+	$(BIN)/python -m studio.extension -o build
+
+bench: setup  ## speed of the renderer and of speech to face, as ratios
+	$(BIN)/python -m benchmarks.render_speed
+
+gallery: setup  ## docs/contact_sheet.jpg: the default head in Cycles
+	$(BIN)/python -m studio.gallery
+
+head: setup  ## rebuild the default head
+	$(BIN)/python -m studio.head -o erlnet_blender/assets/default_head.npz
+
+speech: setup  ## synthesise the speech corpus and train ADF (needs espeak-ng and flite; long)
+	$(BIN)/python -m studio.speech -o build/corpus
+	$(BIN)/erlnet train speech build/corpus -o erlnet_blender/assets/adf.safetensors
+
+avatar: setup  ## render the default head and train the default avatar (long)
+	$(BIN)/python -m studio.capture -o build/capture
+	$(BIN)/erlnet train avatar build/capture -o erlnet_blender/assets/default_avatar.safetensors
+
+assets: head speech avatar  ## rebuild all that is shipped (long)
+
+clean:  ## remove what was built, keep the environment
+	rm -rf build

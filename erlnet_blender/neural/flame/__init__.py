@@ -1,0 +1,1 @@
+"""The FLAME head model: blend shapes, pose correctives, joints, linear blend skinning."""
