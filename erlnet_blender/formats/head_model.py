@@ -21,7 +21,17 @@ JOINTS = ("root", "neck", "jaw", "left_eye", "right_eye")
 PARENTS = (-1, 0, 1, 1, 1)
 REQUIRED = ("v_template", "faces", "shapedirs", "expressiondirs", "posedirs", "J_regressor", "weights", "parents")
 # Stored compactly, computed with as float32.
-_FLOATS = ("v_template", "shapedirs", "expressiondirs", "posedirs", "J_regressor", "weights", "eyelids", "uv", "landmark_bary")
+_FLOATS = (
+    "v_template",
+    "shapedirs",
+    "expressiondirs",
+    "posedirs",
+    "J_regressor",
+    "weights",
+    "eyelids",
+    "uv",
+    "landmark_bary",
+)
 _INTS = ("faces", "uv_faces", "landmark_faces")
 
 

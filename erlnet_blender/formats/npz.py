@@ -35,4 +35,6 @@ def read_npz(path: str | os.PathLike, what: str, max_bytes: int = MAX_BYTES) -> 
     except ErlnetError:
         raise
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ErlnetError(f"Not a readable {what} ({error})", path, "choose a .npz file that this add-on wrote") from error
+        raise ErlnetError(
+            f"Not a readable {what} ({error})", path, "choose a .npz file that this add-on wrote"
+        ) from error

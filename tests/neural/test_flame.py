@@ -30,7 +30,9 @@ def random_head(seed=0, vertices=40, shapes=4, expressions=6):
 def reference(head, expr, pose, translation, shape, eyelids):
     """One frame, vertex by vertex, in float64."""
     f8 = {name: getattr(head, name).astype(np.float64) for name in ("v_template", "posedirs", "J_regressor", "weights")}
-    shaped = f8["v_template"] + head.shapedirs.astype(np.float64) @ shape + head.expressiondirs.astype(np.float64) @ expr
+    shaped = (
+        f8["v_template"] + head.shapedirs.astype(np.float64) @ shape + head.expressiondirs.astype(np.float64) @ expr
+    )
     joints = f8["J_regressor"] @ shaped
     rotations = Rotation.from_rotvec(pose).as_matrix()
     feature = np.concatenate([(rotations[j] - np.eye(3)).ravel() for j in range(1, 5)])

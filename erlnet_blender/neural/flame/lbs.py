@@ -32,7 +32,15 @@ class FlameTensors:
     def from_head(cls, head: HeadModel, dtype: torch.dtype = torch.float32, device: str = "cpu") -> FlameTensors:
         """Copy a head's arrays; a head without eyelids gets zeros."""
         eyelids = head.eyelids if head.eyelids is not None else np.zeros((2, *head.v_template.shape), np.float32)
-        arrays = (head.v_template, head.shapedirs, head.expressiondirs, head.posedirs, head.J_regressor, head.weights, eyelids)
+        arrays = (
+            head.v_template,
+            head.shapedirs,
+            head.expressiondirs,
+            head.posedirs,
+            head.J_regressor,
+            head.weights,
+            eyelids,
+        )
         return cls(*(torch.as_tensor(array, dtype=dtype, device=device) for array in arrays))
 
 

@@ -1,0 +1,1 @@
+"""What makes the things that ship, and judges them; not part of the extension."""
