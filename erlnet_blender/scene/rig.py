@@ -1,0 +1,254 @@
+"""The FLAME rig: build it, find it, pose it from a face track, read the evaluated pose back.
+
+The armature object owns every animated channel; the mesh is its child and is driven from it. Rig
+space is FLAME's: metres, Y up, face towards +Z; the object's rotation of 90 degrees makes it stand
+in Blender's Z-up world.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import bpy
+import numpy as np
+from mathutils import Quaternion, Vector
+
+from ..errors import ErlnetError
+from ..face_track import FaceTrack
+from ..formats.head_model import JOINTS, PARENTS, HeadModel, default_head_path
+from .controls import EYELID_KEYS, EYELIDS, FACE_BONE, expression_key, semantic_controls
+from .rig_armature import build_armature
+from .rig_mesh import build_mesh, corrective_entries
+
+RIG_VERSION = 1
+HEAD_ID, HEAD_PATH, VERSION = "erlnet_head_id", "erlnet_head_path", "erlnet_rig_version"
+# Stands for the head that ships with the add-on, wherever that is installed.
+DEFAULT_HEAD = "<default head>"
+
+# Heads in use, by id and file time: a head is a large file and is asked for at every frame.
+_heads: dict[tuple, HeadModel] = {}
+
+
+def build_rig(
+    head: HeadModel,
+    head_path: str | os.PathLike | None = None,
+    name: str = "Head",
+    collection: bpy.types.Collection | None = None,
+    shape: np.ndarray | None = None,
+) -> bpy.types.Object:
+    """Build the armature and its mesh, select the armature and return it.
+
+    Args:
+        head_path: where `head` was read from, so that it can be found again from the .blend;
+            None means the default head, or a head that lives only as long as this session.
+        collection: where to link the objects; None is the active collection.
+        shape: (S',) identity coefficients, S' at most the head's S; None is the template.
+    """
+    collection = collection or bpy.context.collection
+    shape = np.zeros(0, np.float32) if shape is None else np.asarray(shape, np.float32).ravel()
+    if len(shape) > head.shapedirs.shape[-1]:
+        raise ErlnetError(
+            f"{len(shape)} identity coefficients for a head with {head.shapedirs.shape[-1]}", head.id, "refit them"
+        )
+    shaped = head.v_template + head.shapedirs[..., : len(shape)] @ shape
+    joints = head.J_regressor.astype(np.float64) @ shaped
+    corrected = {(joint, entry % 3) for joint, entry in corrective_entries(head)}
+    rig = build_armature(head, joints, corrected, name, collection)
+    mesh_object = build_mesh(head, rig, shape, f"{name} Skin", collection)
+    mesh_object[HEAD_ID] = head.id
+    rig.rotation_euler = (np.pi / 2, 0.0, 0.0)
+    rig[HEAD_ID], rig[VERSION] = head.id, RIG_VERSION
+    rig[HEAD_PATH] = _portable(head_path)
+    _heads[_head_key(rig)] = head
+    bpy.context.view_layer.update()
+    return rig
+
+
+def is_rig(item: object) -> bool:
+    """Whether `item` is the armature object of a rig."""
+    return isinstance(item, bpy.types.Object) and item.type == "ARMATURE" and HEAD_ID in item
+
+
+def find_rig(source: bpy.types.Context | bpy.types.Object | None) -> bpy.types.Object | None:
+    """The rig of an object (itself, or an ancestor), or of a context: active, else selected, else the only one."""
+    if source is None:
+        return None
+    if isinstance(source, bpy.types.Object):
+        while source is not None and not is_rig(source):
+            source = source.parent
+        return source
+    candidates = [getattr(source, "object", None), *(getattr(source, "selected_objects", None) or [])]
+    for candidate in candidates:
+        rig = find_rig(candidate) if candidate is not None else None
+        if rig is not None:
+            return rig
+    rigs = rigs_of(source.scene)
+    return rigs[0] if len(rigs) == 1 else None
+
+
+def rigs_of(scene: bpy.types.Scene) -> list[bpy.types.Object]:
+    """Every rig of a scene."""
+    return [item for item in scene.objects if is_rig(item)]
+
+
+def mesh_of(rig: bpy.types.Object) -> bpy.types.Object:
+    """The mesh object of a rig.
+
+    Raises:
+        ErlnetError: it was deleted or unparented.
+    """
+    for child in rig.children:
+        if child.type == "MESH" and HEAD_ID in child:
+            return child
+    raise ErlnetError("The rig has lost its mesh", rig.name, "undo, or add the head again")
+
+
+def head_of(rig: bpy.types.Object) -> HeadModel:
+    """The head model that the rig was built from, read once and kept.
+
+    Raises:
+        ErlnetError: its file is missing, damaged, or another head.
+    """
+    if not is_rig(rig):
+        raise ErlnetError("Not a rig of ERLNet", getattr(rig, "name", ""), "add one with Add > Mesh > ERLNet Head")
+    key = _head_key(rig)
+    if key not in _heads:
+        path = head_path_of(rig)
+        head = HeadModel.load(path)
+        if head.id != rig[HEAD_ID]:
+            raise ErlnetError(
+                f"The head file is {head.id!r}, the rig was built from {rig[HEAD_ID]!r}", path, "restore the right file"
+            )
+        _heads[key] = head
+    return _heads[key]
+
+
+def head_path_of(rig: bpy.types.Object) -> Path:
+    """Where the rig's head model lies on this machine."""
+    stored = rig.get(HEAD_PATH, DEFAULT_HEAD)
+    return default_head_path() if stored == DEFAULT_HEAD else Path(bpy.path.abspath(stored, library=rig.library))
+
+
+def _head_key(rig: bpy.types.Object) -> tuple:
+    path = head_path_of(rig)
+    return rig[HEAD_ID], str(path), path.stat().st_mtime_ns if path.is_file() else 0
+
+
+def _portable(path: str | os.PathLike | None) -> str:
+    if path is None or Path(path).resolve() == default_head_path():
+        return DEFAULT_HEAD
+    path = str(Path(path).resolve())
+    if not bpy.data.filepath:
+        return path
+    try:
+        return bpy.path.relpath(path)
+    except ValueError:  # another drive on Windows
+        return path
+
+
+def apply_frame(rig: bpy.types.Object, track: FaceTrack) -> None:
+    """Set every channel of the rig from a track of one frame; no keys are made, semantic controls go to zero.
+
+    Raises:
+        ErlnetError: the track belongs to another head, or has other than one frame.
+    """
+    check_head(rig, track)
+    if len(track) != 1:
+        raise ErlnetError(f"A pose is one frame, this track has {len(track)}")
+    head = head_of(rig)
+    bones = rig.pose.bones
+    for name, axis_angle in _joint_rotations(track[0]).items():
+        bone = bones[name]
+        set_rotation(bone, quaternion_of(axis_angle))
+    bones["root"].location = track.translation[0].tolist()
+    face = bones[FACE_BONE]
+    for control in semantic_controls(head):
+        face[control.name] = 0.0
+    for index, value in enumerate(track.expr[0].tolist()):
+        face[expression_key(index)] = value
+    if head.eyelids is not None:
+        for name, value in zip(EYELIDS, track.eyelids[0].tolist(), strict=True):
+            face[name] = value
+    # Custom properties set from Python are not noticed by the dependency graph on their own.
+    rig.update_tag()
+
+
+def check_head(rig: bpy.types.Object, track: FaceTrack) -> None:
+    """Raise ErlnetError if the track's coefficients belong to another head than the rig's."""
+    if track.head_id != rig[HEAD_ID]:
+        raise ErlnetError(
+            f"The track belongs to head {track.head_id!r}, the rig is {rig[HEAD_ID]!r}",
+            rig.name,
+            "convert the track with `erlnet convert`",
+        )
+    count = head_of(rig).expressiondirs.shape[-1]
+    if track.expr.shape[1] > count:
+        raise ErlnetError(f"The track has {track.expr.shape[1]} expressions, the rig {count}", rig.name, "convert it")
+
+
+def read_frame(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> FaceTrack:
+    """The pose as Blender evaluates it, with keys, NLA, drivers, constraints and hand edits, as one frame.
+
+    Rotations are local to the parent joint; root rotation and translation are in the armature
+    object's space. What FLAME cannot express (moved or scaled joints) is left out.
+    """
+    head = head_of(rig)
+    bones = rig.evaluated_get(depsgraph).pose.bones
+    rotations = {}
+    for index, name in enumerate(JOINTS):
+        matrix = bones[name].matrix
+        if PARENTS[index] >= 0:
+            matrix = bones[JOINTS[PARENTS[index]]].matrix.inverted() @ matrix
+        rotations[name] = axis_angle_of(matrix.to_quaternion())
+    moved = bones["root"].matrix.translation - rig.data.bones["root"].matrix_local.translation
+    keys = mesh_of(rig).data.shape_keys.evaluated_get(depsgraph).key_blocks
+    eyelids = [keys[name].value for name in EYELID_KEYS] if head.eyelids is not None else [0.0, 0.0]
+    scene = depsgraph.scene
+    return FaceTrack(
+        expr=np.array([[keys[expression_key(i)].value for i in range(head.expressiondirs.shape[-1])]], np.float32),
+        fps=scene.render.fps / scene.render.fps_base,
+        head_id=head.id,
+        jaw_pose=rotations["jaw"][None],
+        neck_pose=rotations["neck"][None],
+        rotation=rotations["root"][None],
+        translation=np.array([moved]),
+        eyes_pose=np.concatenate([rotations["left_eye"], rotations["right_eye"]])[None],
+        eyelids=np.array([eyelids]),
+        shape=np.array([keys[f"Shape{i + 1:03d}"].value for i in range(head.shapedirs.shape[-1])], np.float32),
+        source=json.dumps({"kind": "rig", "rig": rig.name, "frame": scene.frame_current}),
+    )
+
+
+def _joint_rotations(frame: FaceTrack) -> dict[str, np.ndarray]:
+    eyes = frame.eyes_pose[0]
+    values = (frame.rotation[0], frame.neck_pose[0], frame.jaw_pose[0], eyes[:3], eyes[3:])
+    return dict(zip(JOINTS, values, strict=True))
+
+
+def quaternion_of(axis_angle: np.ndarray) -> Quaternion:
+    """Axis-angle (3,) in radians as a quaternion."""
+    vector = Vector(np.asarray(axis_angle, float).tolist())
+    angle = vector.length
+    return Quaternion(vector / angle, angle) if angle > 1e-12 else Quaternion()
+
+
+def axis_angle_of(quaternion: Quaternion) -> np.ndarray:
+    """(3,) axis-angle in radians, of the shorter way round."""
+    w, *xyz = (float(value) for value in quaternion.normalized())
+    vector = np.array(xyz) * (1.0 if w >= 0 else -1.0)
+    sine = float(np.linalg.norm(vector))
+    # atan2 keeps small angles exact where the arc cosine of w would lose them.
+    return (vector * (2 * np.arctan2(sine, abs(w)) / sine if sine > 1e-12 else 2.0)).astype(np.float32)
+
+
+def set_rotation(bone: bpy.types.PoseBone, rotation: Quaternion) -> None:
+    """Set a bone's rotation in whatever mode the user has chosen for it."""
+    if bone.rotation_mode == "QUATERNION":
+        bone.rotation_quaternion = rotation
+    elif bone.rotation_mode == "AXIS_ANGLE":
+        axis, angle = rotation.to_axis_angle()
+        bone.rotation_axis_angle = (angle, *axis)
+    else:
+        bone.rotation_euler = rotation.to_euler(bone.rotation_mode)

@@ -1,0 +1,191 @@
+"""The armature of a rig: FLAME's joints as bones, the face bone with its controls, and hidden mechanism.
+
+Bones lie in FLAME's own axes and all point along +Y with no roll, so that each rest matrix has
+identity orientation and a bone's local rotation is FLAME's joint rotation.
+"""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+from ..formats.head_model import JOINTS, PARENTS, HeadModel
+from .controls import FACE_BONE, OPEN_JAW_RAD, Control, all_controls
+
+AXES = "xyz"
+BONE_LENGTH_M = {"root": 0.06, "neck": 0.09, "jaw": 0.045, "left_eye": 0.025, "right_eye": 0.025}
+OPEN_BONE = "MCH-jaw_open"
+
+
+def follower_bone(joint: int, axis: int) -> str:
+    """The hidden bone at joint + axis that turns with the joint."""
+    return f"MCH-{JOINTS[joint]}_{AXES[axis]}_tip"
+
+
+def reader_bone(joint: int, axis: int) -> str:
+    """The hidden bone whose local location is (R - I) axis of a joint's rotation R."""
+    return f"MCH-{JOINTS[joint]}_{AXES[axis]}_read"
+
+
+def build_armature(
+    head: HeadModel,
+    joints: np.ndarray,
+    corrected: set[tuple[int, int]],
+    name: str,
+    collection: bpy.types.Collection,
+) -> bpy.types.Object:
+    """Make the armature object, link it to `collection` and make it active.
+
+    Args:
+        joints: (5, 3) rest places of the joints, metres.
+        corrected: the (joint, axis) pairs whose rotation entries drive pose correctives.
+    """
+    armature = bpy.data.armatures.new(name)
+    rig = bpy.data.objects.new(name, armature)
+    collection.objects.link(rig)
+    _edit_bones(rig, joints, corrected)
+    _sort_into_collections(armature)
+    for bone_name in JOINTS:
+        bone = rig.pose.bones[bone_name]
+        bone.rotation_mode = "XYZ"
+        bone.lock_scale = (True, True, True)
+        if bone_name != "root":
+            # FLAME's joints only turn; a moved bone could not be rendered or exported.
+            bone.lock_location = (True, True, True)
+    _add_mechanism(rig, corrected)
+    _add_controls(rig.pose.bones[FACE_BONE], all_controls(head))
+    _drive_jaw(rig)
+    _add_custom_shapes(rig)
+    armature.display_type = "STICK"
+    rig.show_in_front = True
+    return rig
+
+
+def _edit_bones(rig: bpy.types.Object, joints: np.ndarray, corrected: set[tuple[int, int]]) -> None:
+    """Lay every bone at rest; needs edit mode, so the rig becomes the active object."""
+    view_layer = bpy.context.view_layer
+    if view_layer.objects.active is not None and view_layer.objects.active.mode != "OBJECT":
+        bpy.ops.object.mode_set(mode="OBJECT")
+    for other in view_layer.objects.selected:
+        other.select_set(False)
+    view_layer.objects.active = rig
+    rig.select_set(True)
+    bpy.ops.object.mode_set(mode="EDIT")
+    try:
+        bones = rig.data.edit_bones
+
+        def add(name: str, place: np.ndarray, length_m: float, parent: str | None, deform: bool = False) -> None:
+            bone = bones.new(name)
+            bone.head, bone.tail, bone.roll = place.tolist(), (place + [0, length_m, 0]).tolist(), 0.0
+            bone.use_deform = deform
+            bone.parent = bones[parent] if parent else None
+
+        for index, name in enumerate(JOINTS):
+            parent = JOINTS[PARENTS[index]] if PARENTS[index] >= 0 else None
+            add(name, joints[index], BONE_LENGTH_M[name], parent, deform=True)
+        eyes = (joints[3] + joints[4]) / 2
+        add(FACE_BONE, eyes + [0, 0.14, 0.0], 0.03, "neck")
+        add(OPEN_BONE, joints[2], 0.01, "neck")
+        for joint, axis in sorted(corrected):
+            place = joints[joint] + np.eye(3)[axis]
+            add(follower_bone(joint, axis), place, 0.01, JOINTS[joint])
+            add(reader_bone(joint, axis), place, 0.01, JOINTS[PARENTS[joint]])
+    finally:
+        bpy.ops.object.mode_set(mode="OBJECT")
+
+
+def _sort_into_collections(armature: bpy.types.Armature) -> None:
+    face = armature.collections.new("Face")
+    mechanism = armature.collections.new("Mechanism")
+    for bone in armature.bones:
+        (mechanism if bone.name.startswith("MCH-") else face).assign(bone)
+    mechanism.is_visible = False
+
+
+def _add_mechanism(rig: bpy.types.Object, corrected: set[tuple[int, int]]) -> None:
+    """Let each reader bone follow the tip of its axis; the driver then reads its local location."""
+    for joint, axis in corrected:
+        constraint = rig.pose.bones[reader_bone(joint, axis)].constraints.new("COPY_LOCATION")
+        constraint.name = "Follow the turned axis"
+        constraint.target, constraint.subtarget = rig, follower_bone(joint, axis)
+
+
+def _add_controls(face: bpy.types.PoseBone, controls: list[Control]) -> None:
+    face.rotation_mode = "XYZ"
+    face.lock_location = face.lock_rotation = face.lock_scale = (True, True, True)
+    for control in controls:
+        face[control.name] = 0.0
+        face.id_properties_ui(control.name).update(
+            default=0.0,
+            min=-control.hard_limit,
+            max=control.hard_limit,
+            soft_min=control.soft_min,
+            soft_max=control.soft_max,
+            description=control.description,
+        )
+        face.property_overridable_library_set(f'["{control.name}"]', True)
+
+
+def _drive_jaw(rig: bpy.types.Object) -> None:
+    """`open` turns the jaw through a constraint, so the jaw bone stays free for keys and hands."""
+    pattern = rig.pose.bones[OPEN_BONE]
+    pattern.rotation_mode = "XYZ"
+    pattern.rotation_euler = (OPEN_JAW_RAD, 0.0, 0.0)
+    constraint = rig.pose.bones["jaw"].constraints.new("COPY_ROTATION")
+    constraint.name = "Open"
+    constraint.target, constraint.subtarget = rig, OPEN_BONE
+    constraint.mix_mode = "AFTER"
+    constraint.target_space = constraint.owner_space = "LOCAL"
+    sum_driver(constraint, "influence", rig, ["open"])
+
+
+def sum_driver(owner: bpy.types.bpy_struct, path: str, rig: bpy.types.Object, controls: list[str]) -> bpy.types.FCurve:
+    """Let the property `path` of `owner` be the sum of controls of the face bone (no Python expression)."""
+    curve = owner.driver_add(path)
+    curve.driver.type = "SUM"
+    for index, control in enumerate(controls):
+        variable = curve.driver.variables.new()
+        variable.name = f"control_{index}"
+        variable.targets[0].id = rig
+        variable.targets[0].data_path = f'pose.bones["{FACE_BONE}"]["{control}"]'
+    return curve
+
+
+def rotation_driver(owner: bpy.types.bpy_struct, path: str, rig: bpy.types.Object, joint: int, entry: int) -> None:
+    """Let `path` of `owner` be entry `entry` (row-major, 0..8) of R - I of a joint."""
+    row, column = divmod(entry, 3)
+    curve = owner.driver_add(path)
+    curve.driver.type = "SUM"
+    variable = curve.driver.variables.new()
+    variable.name, variable.type = "entry", "TRANSFORMS"
+    target = variable.targets[0]
+    target.id, target.bone_target = rig, reader_bone(joint, column)
+    target.transform_type, target.transform_space = f"LOC_{AXES[row].upper()}", "LOCAL_SPACE"
+
+
+def _add_custom_shapes(rig: bpy.types.Object) -> None:
+    """Rings and a cross that are easy to click; they are not part of the scene and never rendered."""
+    turn = np.linspace(0, 2 * np.pi, 32, endpoint=False)
+    circle = np.stack([np.cos(turn), np.zeros(32), np.sin(turn)], 1)
+    upright = circle[:, [0, 2, 1]]
+    # Sizes and offsets are metres in FLAME's axes, from the head of the bone.
+    for name, points, size_m, offset_m in (
+        ("root", circle, 0.16, (0.0, 0.0, 0.0)),
+        ("neck", circle, 0.10, (0.0, 0.0, 0.0)),
+        ("jaw", upright, 0.018, (0.0, -0.045, 0.125)),
+        ("left_eye", upright, 0.016, (0.0, 0.0, 0.06)),
+        ("right_eye", upright, 0.016, (0.0, 0.0, 0.06)),
+        (FACE_BONE, upright, 0.03, (0.0, 0.0, 0.0)),
+    ):
+        bone = rig.pose.bones[name]
+        bone.custom_shape = _ring(f"WGT-{name}", points)
+        bone.use_custom_shape_bone_size = False
+        bone.custom_shape_scale_xyz = (size_m,) * 3
+        bone.custom_shape_translation = offset_m
+
+
+def _ring(name: str, points: np.ndarray) -> bpy.types.Object:
+    mesh = bpy.data.meshes.new(name)
+    count = len(points)
+    mesh.from_pydata(points.tolist(), [(i, (i + 1) % count) for i in range(count)], [])
+    return bpy.data.objects.new(name, mesh)

@@ -1,0 +1,162 @@
+"""The rig that Blender evaluates is the FLAME mathematics, and reads back as what was set."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import bpy
+import numpy as np
+import pytest
+import torch
+from .synthetic_head import random_track, synthetic_head
+
+from erlnet_blender.errors import ErlnetError
+from erlnet_blender.formats.head_model import HeadModel, default_head_path
+from erlnet_blender.neural.flame.lbs import FlameTensors, pose_track
+from erlnet_blender.scene.controls import FACE_BONE
+from erlnet_blender.scene.rig import apply_frame, build_rig, find_rig, head_of, mesh_of, read_frame
+
+MM = 1e-3
+
+
+def evaluated_vertices(rig: bpy.types.Object) -> np.ndarray:
+    """(V, 3) in rig space, as Blender would draw them."""
+    graph = bpy.context.evaluated_depsgraph_get()
+    mesh_object = mesh_of(rig).evaluated_get(graph)
+    mesh = mesh_object.to_mesh()
+    vertices = np.empty(3 * len(mesh.vertices), np.float32)
+    mesh.vertices.foreach_get("co", vertices)
+    mesh_object.to_mesh_clear()
+    return vertices.reshape(-1, 3)
+
+
+def flame_vertices(head: HeadModel, track) -> np.ndarray:
+    """(N, V, 3) of the reference, in double precision."""
+    torch.set_num_threads(1)
+    return pose_track(FlameTensors.from_head(head, torch.float64), track).vertices.numpy()
+
+
+def worst_distance(rig: bpy.types.Object, head: HeadModel, track) -> float:
+    worst = 0.0
+    for index in range(len(track)):
+        apply_frame(rig, track[index])
+        expected = flame_vertices(head, track[index])[0]
+        worst = max(worst, float(np.linalg.norm(evaluated_vertices(rig) - expected, axis=1).max()))
+    return worst
+
+
+def test_evaluated_mesh_equals_flame():
+    head = synthetic_head()
+    assert worst_distance(build_rig(head), head, random_track(head, 50)) < 0.01 * MM
+
+
+def test_identity_moves_joints_and_mesh():
+    head = synthetic_head()
+    shape = np.array([1.0, -2.0, 0.5], np.float32)
+    track = replace(random_track(head, 10), shape=shape)
+    assert worst_distance(build_rig(head, shape=shape), head, track) < 0.01 * MM
+
+
+def test_parity_where_the_rig_stands_elsewhere():
+    head = synthetic_head()
+    rig = build_rig(head)
+    rig.location, rig.rotation_euler = (3.0, -4.0, 5.0), (1.0, 0.3, -2.0)
+    assert worst_distance(rig, head, random_track(head, 10)) < 0.01 * MM
+
+
+def test_read_frame_returns_what_was_applied():
+    head = synthetic_head()
+    rig = build_rig(head, shape=[0.5, 0.25, -1.0])
+    for frame in [random_track(head, 20)[i] for i in range(20)]:
+        apply_frame(rig, frame)
+        read = read_frame(rig, bpy.context.evaluated_depsgraph_get())
+        for name in ("expr", "jaw_pose", "neck_pose", "rotation", "translation", "eyes_pose", "eyelids"):
+            np.testing.assert_allclose(getattr(read, name), getattr(frame, name), atol=2e-6, err_msg=name)
+        np.testing.assert_allclose(read.shape, [0.5, 0.25, -1.0])
+        assert read.head_id == head.id
+
+
+def test_read_frame_sees_constraints_and_semantic_controls():
+    head = synthetic_head()
+    rig = build_rig(head)
+    face = rig.pose.bones[FACE_BONE]
+    face["Exp002"], face["smile"], face["open"], face["blink"] = 0.25, 0.5, 0.5, 1.0
+    rig.update_tag()
+    constraint = rig.pose.bones["left_eye"].constraints.new("LIMIT_ROTATION")
+    constraint.owner_space, constraint.use_limit_z = "LOCAL", True
+    constraint.min_z = constraint.max_z = 0.2
+    read = read_frame(rig, bpy.context.evaluated_depsgraph_get())
+    smile = [head.expression_names.index("smile_L"), head.expression_names.index("smile_R")]
+    np.testing.assert_allclose(read.expr[0, smile], [0.75, 0.5], atol=1e-6)
+    np.testing.assert_allclose(read.jaw_pose[0], [0.15, 0, 0], atol=1e-5)
+    np.testing.assert_allclose(read.eyelids[0], [1, 1], atol=1e-6)
+    np.testing.assert_allclose(read.eyes_pose[0, :3], [0, 0, 0.2], atol=1e-5)
+    # What was read is what is drawn.
+    expected = flame_vertices(head, read)[0]
+    assert np.linalg.norm(evaluated_vertices(rig) - expected, axis=1).max() < 0.01 * MM
+
+
+def test_bones_lie_in_the_axes_of_flame():
+    rig = build_rig(synthetic_head())
+    for bone in rig.data.bones:
+        np.testing.assert_allclose(np.array(bone.matrix_local)[:3, :3], np.eye(3), atol=1e-6, err_msg=bone.name)
+    assert [bone.name for bone in rig.data.bones if bone.use_deform] == ["root", "neck", "jaw", "left_eye", "right_eye"]
+
+
+def test_drivers_need_no_python():
+    rig = build_rig(synthetic_head())
+    curves = [*rig.animation_data.drivers, *mesh_of(rig).data.shape_keys.animation_data.drivers]
+    assert len(curves) > 30
+    assert {curve.driver.type for curve in curves} == {"SUM"}
+    assert all(curve.driver.is_valid for curve in curves)
+
+
+def test_track_of_another_head_is_refused_and_changes_nothing():
+    rig = build_rig(synthetic_head())
+    other = synthetic_head(seed=2)
+    before = evaluated_vertices(rig)
+    with pytest.raises(ErlnetError, match="belongs to head 'synthetic-2-12'"):
+        apply_frame(rig, random_track(other, 1))
+    np.testing.assert_array_equal(evaluated_vertices(rig), before)
+
+
+def test_head_survives_saving_and_loading(tmp_path):
+    head = synthetic_head()
+    head.save(tmp_path / "head.npz")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
+    build_rig(HeadModel.load(tmp_path / "head.npz"), tmp_path / "head.npz")
+    bpy.ops.wm.save_mainfile()
+    moved = tmp_path / "elsewhere"
+    moved.mkdir()
+    (tmp_path / "head.npz").rename(moved / "head.npz")
+    (tmp_path / "scene.blend").rename(moved / "scene.blend")
+    bpy.ops.wm.open_mainfile(filepath=str(moved / "scene.blend"))
+    rig = find_rig(bpy.context)
+    np.testing.assert_allclose(head_of(rig).v_template, head.v_template)
+    (moved / "head.npz").unlink()
+    with pytest.raises(ErlnetError, match="No such head model"):
+        head_of(rig)
+
+
+def test_find_rig():
+    first = build_rig(synthetic_head(), name="First")
+    assert find_rig(mesh_of(first)) == first
+    second = build_rig(synthetic_head(), name="Second")
+    assert find_rig(bpy.context) == second
+    bpy.context.view_layer.objects.active = mesh_of(first)
+    assert find_rig(bpy.context) == first
+
+
+def test_large_heads_build_in_three_seconds():
+    head = synthetic_head(rings=100)
+    start = time.perf_counter()
+    build_rig(head)
+    assert len(head.v_template) == 20000
+    assert time.perf_counter() - start < 3.0
+
+
+def test_default_head_equals_flame():
+    head = HeadModel.load(default_head_path())
+    track = random_track(head, 12)
+    assert worst_distance(build_rig(head), head, track) < 0.01 * MM
