@@ -1,0 +1,145 @@
+"""What the worker does for each request; torch and the networks are imported when first needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from ..camera import Camera
+from ..errors import ErlnetError
+from ..face_track import FaceTrack
+from ..formats.head_model import HeadModel, default_head_path
+from . import protocol
+
+Arrays = dict[str, np.ndarray]
+
+
+def hello(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) -> tuple[dict, Arrays]:
+    """Who answers: ``{"python", "version", "torch", "cuda"}``; `torch` is empty where it is missing."""
+    try:
+        import torch
+    except ImportError:
+        return {"python": sys.executable, "version": sys.version.split()[0], "torch": "", "cuda": False}, {}
+    cuda = torch.cuda.is_available()
+    return {
+        "python": sys.executable,
+        "version": sys.version.split()[0],
+        "torch": torch.__version__,
+        "cuda": cuda,
+        "device": torch.cuda.get_device_name(0) if cuda else "",
+    }, {}
+
+
+def bake(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) -> tuple[dict, Arrays]:
+    """A recording to a FaceTrack.
+
+    Header: ``audio`` (path), ``start_s``, ``duration_s`` (or null), ``fps``, ``style`` (preset or path),
+    ``strength``, ``seed``, ``head`` (path, empty for the default).
+
+    Returns:
+        `FaceTrack.arrays` of the track.
+    """
+    from ..formats.audio import read_audio
+
+    samples, sample_rate_hz = read_audio(header["audio"], header.get("start_s", 0.0), header.get("duration_s"))
+    progress(0.02, "listening")
+    _use_all_cores()
+    track = _speech_to_face().predict(
+        samples,
+        sample_rate_hz,
+        header["fps"],
+        _head(header.get("head", "")),
+        style=header.get("style") or "neutral",
+        strength=header.get("strength", 1.0),
+        seed=header.get("seed", 0),
+        progress=lambda fraction, *text: progress(0.02 + 0.98 * fraction, *text),
+        cancelled=cancelled,
+    )
+    return {"frames": len(track)}, track.arrays()
+
+
+def render(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) -> tuple[dict, Arrays]:
+    """One posed head to an image.
+
+    Header: ``camera`` (`Camera.to_dict`), ``avatar`` and ``head`` (paths, empty for the defaults), ``device``
+    (auto, cpu, cuda), ``samples`` (per ray, or null). Arrays: `FaceTrack.arrays` of one frame.
+
+    Returns:
+        ``rgba`` (height, width, 4) scene-linear premultiplied and ``depth`` (height, width) metres, top row first.
+    """
+    _use_all_cores()
+    renderer = _renderer(header.get("avatar", ""), header.get("head", ""), header.get("device") or "auto")
+    progress(0.05, "rendering")
+    image = renderer.render(
+        FaceTrack.from_arrays(arrays),
+        Camera.from_dict(header["camera"]),
+        samples=header.get("samples"),
+        cancelled=cancelled,
+    )
+    rgba, depth = (np.ascontiguousarray(image[name], np.float32) for name in ("rgba", "depth"))
+    if not np.isfinite(rgba).all():
+        raise ErlnetError("The renderer gave NaN", header.get("avatar", ""), "use device CPU or another avatar")
+    return {}, {"rgba": rgba, "depth": depth}
+
+
+def default_avatar_path() -> Path:
+    """Where the avatar that ships with the add-on lies."""
+    return default_head_path().with_name("default_avatar.safetensors")
+
+
+def _use_all_cores() -> None:
+    import torch
+
+    if "OMP_NUM_THREADS" not in os.environ:
+        torch.set_num_threads(os.cpu_count() or 1)
+
+
+def _stamp(path: Path) -> int:
+    """Changes when the file does, so that caches by it are never stale; 0 for a missing file."""
+    return path.stat().st_mtime_ns if path.is_file() else 0
+
+
+def _head(path: str) -> HeadModel:
+    chosen = Path(path) if path else default_head_path()
+    return _cached_head(chosen, _stamp(chosen))
+
+
+@lru_cache(maxsize=2)
+def _cached_head(path: Path, stamp: int) -> HeadModel:
+    return HeadModel.load(path)
+
+
+@lru_cache(maxsize=1)
+def _speech_to_face():
+    from ..neural.adf.predictor import SpeechToFace
+
+    return SpeechToFace.load()
+
+
+def _renderer(avatar: str, head: str, device: str):
+    chosen = Path(avatar) if avatar else default_avatar_path()
+    head_path = Path(head) if head else default_head_path()
+    return _cached_renderer(chosen, _stamp(chosen), head_path, _stamp(head_path), device)
+
+
+@lru_cache(maxsize=2)
+def _cached_renderer(avatar: Path, avatar_stamp: int, head: Path, head_stamp: int, device: str):
+    from ..neural.dbf_nerf.renderer import AvatarRenderer
+
+    _check_device(device)
+    return AvatarRenderer.load(avatar, head=_cached_head(head, head_stamp), device=device)
+
+
+def _check_device(device: str) -> None:
+    import torch
+
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ErlnetError("No CUDA device is available", "device cuda", "choose auto or cpu")
+
+
+HANDLERS = {protocol.HELLO: hello, protocol.BAKE: bake, protocol.RENDER: render}
