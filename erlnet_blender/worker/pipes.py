@@ -14,6 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Sequence
+from typing import IO
 
 POSIX = os.name == "posix"
 CHUNK = 1 << 20
@@ -28,16 +29,23 @@ class PipedProcess:
     """
 
     def __init__(self, command: Sequence[str], environment: dict[str, str]) -> None:
-        # A session of its own, so that Ctrl-C in a terminal reaches the caller alone, who then cancels.
-        separate = {"start_new_session": True} if POSIX else {"creationflags": 0x08000000}  # CREATE_NO_WINDOW
-        pipe = subprocess.PIPE
         self._process = subprocess.Popen(
-            list(command), stdin=pipe, stdout=pipe, stderr=pipe, bufsize=0, env=environment, **separate
+            list(command),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            env=environment,
+            # A session of its own, so that Ctrl-C in a terminal reaches the caller alone, who then cancels.
+            start_new_session=POSIX,
+            creationflags=0 if POSIX else 0x08000000,  # CREATE_NO_WINDOW
         )
-        self._stdin, outputs = self._process.stdin, (self._process.stdout, self._process.stderr)
+        self._stdin: IO[bytes] = self._process.stdin  # type: ignore[assignment]
+        self._out: IO[bytes] = self._process.stdout  # type: ignore[assignment]
+        self._err: IO[bytes] = self._process.stderr  # type: ignore[assignment]
         self._unsent = bytearray()
         reader = _NonBlockingReader if POSIX else _ThreadReader
-        self._stdout, self._stderr = (reader(output) for output in outputs)
+        self._stdout, self._stderr = reader(self._out), reader(self._err)
         if POSIX:
             os.set_blocking(self._stdin.fileno(), False)
 
@@ -78,7 +86,7 @@ class PipedProcess:
     def wait_for_output(self, timeout_s: float) -> None:
         """Sleep until there is something to read, at most `timeout_s`."""
         if POSIX and not self._unsent:
-            select.select([self._process.stdout], [], [], timeout_s)
+            select.select([self._out], [], [], timeout_s)
         else:
             time.sleep(min(timeout_s, 0.02))
 
@@ -108,7 +116,7 @@ class PipedProcess:
         """Kill the child if it runs, reap it and close the pipes."""
         self.kill()
         self.wait(5)
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+        for stream in (self._stdin, self._out, self._err):
             with contextlib.suppress(OSError, ValueError):
                 stream.close()
 
