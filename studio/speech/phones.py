@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 
 from .articulatory_targets import CONSONANTS, VOWELS
@@ -30,7 +31,11 @@ def ipa_of_arpabet(name: str) -> str:
 
 
 def known_letters(ipa: str) -> str:
-    """The letters of an IPA string that the coarticulation rules know; length, tone and secondary marks fall away."""
+    """The letters of an IPA string that the coarticulation rules know; length, tone and secondary marks fall away.
+
+    espeak-ng writes a change of language as "(en)", which is no sound.
+    """
+    ipa = re.sub(r"\([^)]*\)", "", ipa)
     return "".join(c for c in unicodedata.normalize("NFD", ipa) if c in VOWELS or c in CONSONANTS)
 
 
@@ -38,20 +43,20 @@ def atomic_phones(segments: list[tuple[float, float, str]]) -> list[Phone]:
     """Phones of one letter each from (start_s, end_s, IPA) segments.
 
     A diphthong is cut at 58 % of its length and an affricate at 45 %, where the second target takes over.
-    A primary stress mark (ˈ) marks the phone as stressed. What has no known letter is silence.
+    What has no known letter is silence.
     """
     phones: list[Phone] = []
     for start_s, end_s, ipa in segments:
         if end_s - start_s < _SHORTEST_S:
             continue
-        letters, stressed = known_letters(ipa), "ˈ" in ipa
+        letters = known_letters(ipa)
         if not letters:
             phones.append(Phone(start_s, end_s, SILENCE))
         elif len(letters) == 1 or letters[0] == letters[1]:
-            phones.append(Phone(start_s, end_s, letters[0], stressed))
+            phones.append(Phone(start_s, end_s, letters[0]))
         else:
             cut_s = start_s + (0.45 if letters[0] in CONSONANTS else 0.58) * (end_s - start_s)
-            phones += [Phone(start_s, cut_s, letters[0], stressed), Phone(cut_s, end_s, letters[1], stressed)]
+            phones += [Phone(start_s, cut_s, letters[0]), Phone(cut_s, end_s, letters[1])]
     return phones
 
 

@@ -14,7 +14,6 @@ class Phone:
     start_s: float
     end_s: float
     symbol: str
-    stressed: bool = False
 
     @property
     def duration_s(self) -> float:

@@ -1,0 +1,163 @@
+"""The face channels that the speech model moves, and what each one does to a FLAME-format head.
+
+`ARTICULATION` are the movements of speech, `EXPRESSION` what style adds to them; all are 0 at rest and 1 at the full
+movement. They run at `CHANNEL_RATE_HZ`; sample i stands for the interval [i, i + 1) / CHANNEL_RATE_HZ.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+CHANNEL_RATE_HZ = 50
+ARTICULATION = (
+    "jaw", "closure", "pucker", "funnel", "stretch", "lip_tuck", "upper_lip_raise", "lower_lip_depress",
+    "tongue_up", "tongue_out", "tongue_back",
+)  # fmt: skip
+EXPRESSION = ("smile", "frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide")
+MOUTH = (*ARTICULATION, *EXPRESSION)
+# Contacts: either made or not. They are learnt as probabilities and no style may change them.
+CONTACTS = ("closure", "lip_tuck", "tongue_up", "tongue_out", "tongue_back")
+SHAPES = tuple(name for name in ARTICULATION if name not in CONTACTS)
+
+# The classes of the auxiliary phone head; the first is silence.
+PHONE_CLASSES = (
+    "sil", "m", "b", "p", "f", "v", "th", "t", "d", "n", "l", "s", "z", "sh", "zh", "r", "tap", "k", "g", "ng", "h",
+    "j", "w", "i", "e", "a", "A", "o", "u", "@", "er", "y", "oe",
+)  # fmt: skip
+BILABIAL_CLASSES = ("m", "b", "p")
+
+JAW_OPEN_RAD = 0.28
+"""Jaw rotation at channel value 1: 16 degrees, a wide open speaking mouth."""
+SEALED_JAW_RAD = np.deg2rad(10.0)
+"""The head's `mouth_close` at 1 seals the lips against a jaw of this angle."""
+LIPS_PRESS = 0.35
+"""How much `lips_press` a full closure adds: soft tissue that meets is squeezed."""
+
+# Expression name to the channels that move it, with gains. jaw and closure are bilinear and handled apart.
+_LINEAR: dict[str, dict[str, float]] = {
+    "pucker": {"pucker": 1.0},
+    "funnel": {"funnel": 1.0},
+    "stretch_L": {"stretch": 0.7},
+    "stretch_R": {"stretch": 0.7},
+    "f_tuck": {"lip_tuck": 1.0},
+    "upper_lip_raise_L": {"upper_lip_raise": 0.8, "lip_tuck": 0.15},
+    "upper_lip_raise_R": {"upper_lip_raise": 0.8, "lip_tuck": 0.15},
+    "lower_lip_depress_L": {"lower_lip_depress": 0.7},
+    "lower_lip_depress_R": {"lower_lip_depress": 0.7},
+    "tongue_up": {"tongue_up": 1.0},
+    "tongue_out": {"tongue_out": 0.7},
+    "tongue_back": {"tongue_back": 0.8},
+    "smile_L": {"smile": 1.0},
+    "smile_R": {"smile": 1.0},
+    "dimple_L": {"smile": 0.2},
+    "dimple_R": {"smile": 0.2},
+    "cheek_raise_L": {"smile": 0.5},
+    "cheek_raise_R": {"smile": 0.5},
+    "frown_L": {"frown": 1.0},
+    "frown_R": {"frown": 1.0},
+    "brow_outer_up_L": {"brow_raise": 1.0},
+    "brow_outer_up_R": {"brow_raise": 1.0},
+    "brow_inner_up": {"brow_raise": 0.8, "brow_inner": 1.0},
+    "brow_down_L": {"brow_down": 1.0},
+    "brow_down_R": {"brow_down": 1.0},
+    "nose_wrinkle_L": {"brow_down": 0.2},
+    "nose_wrinkle_R": {"brow_down": 0.2},
+    "squint_L": {"squint": 1.0, "smile": 0.25},
+    "squint_R": {"squint": 1.0, "smile": 0.25},
+    "eye_wide_L": {"eye_wide": 1.0},
+    "eye_wide_R": {"eye_wide": 1.0},
+}
+USED_EXPRESSIONS = ("mouth_close", "lips_press", *_LINEAR)
+
+
+def column(name: str) -> int:
+    """The column of a channel in `MOUTH`."""
+    return MOUTH.index(name)
+
+
+def jaw_pose_of(mouth: np.ndarray) -> np.ndarray:
+    """(N, 3) jaw rotation, axis-angle radians, from (N, len(MOUTH)) channels: about +x, positive opens."""
+    pose = np.zeros((len(mouth), 3), np.float32)
+    pose[:, 0] = JAW_OPEN_RAD * mouth[:, column("jaw")]
+    return pose
+
+
+def expressions_of(mouth: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Expression coefficients of a head from channels.
+
+    `mouth_close` is bilinear: a seal must undo what the jaw opens, so it is closure times jaw angle over 10 degrees.
+    Everything else is linear.
+
+    Args:
+        mouth: (N, len(MOUTH)) channels.
+        names: the head's expression names, in its order.
+
+    Returns:
+        (N, E) coefficients, 0..1; and the expressions that this head lacks, which were left out.
+    """
+    coefficients = np.zeros((len(mouth), len(names)), np.float32)
+    values = {name: mouth[:, column(name)] for name in MOUTH}
+    closure = values["closure"]
+    named = {
+        "mouth_close": closure * (JAW_OPEN_RAD * values["jaw"] / SEALED_JAW_RAD),
+        "lips_press": LIPS_PRESS * closure,
+    }
+    for expression, gains in _LINEAR.items():
+        named[expression] = sum(gain * values[channel] for channel, gain in gains.items())
+    for expression, value in named.items():
+        if expression in names:
+            coefficients[:, names.index(expression)] = np.clip(value, 0, 2 if expression == "mouth_close" else 1)
+    return coefficients, [name for name in USED_EXPRESSIONS if name not in names]
+
+
+def mouth_of(jaw_pose: np.ndarray, expr: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
+    """Channels of a motion that somebody else made: the inverse of `expressions_of`, as far as it is known.
+
+    Args:
+        jaw_pose: (N, 3) radians; expr: (N, E); names: the expression names of its head, or names it does not know.
+
+    Returns:
+        (N, len(MOUTH)) channels, and (len(MOUTH),) bool: which of them the head's expressions let us see.
+    """
+    mouth = np.zeros((len(expr), len(MOUTH)), np.float32)
+    seen = np.zeros(len(MOUTH), bool)
+
+    def take(channel: str, value: np.ndarray) -> None:
+        mouth[:, column(channel)] = value
+        seen[column(channel)] = True
+
+    def mean_of(*expressions: str) -> np.ndarray | None:
+        found = [expr[:, names.index(name)] for name in expressions if name in names]
+        return np.mean(found, axis=0) if found else None
+
+    take("jaw", jaw_pose[:, 0] / JAW_OPEN_RAD)
+    sources: dict[str, tuple[tuple[str, ...], float]] = {
+        "closure": (("lips_press",), LIPS_PRESS),
+        "pucker": (("pucker",), 1.0),
+        "funnel": (("funnel",), 1.0),
+        "stretch": (("stretch_L", "stretch_R"), 0.7),
+        "lip_tuck": (("f_tuck",), 1.0),
+        "upper_lip_raise": (("upper_lip_raise_L", "upper_lip_raise_R"), 0.8),
+        "lower_lip_depress": (("lower_lip_depress_L", "lower_lip_depress_R"), 0.7),
+        "tongue_up": (("tongue_up",), 1.0),
+        "tongue_out": (("tongue_out",), 0.7),
+        "tongue_back": (("tongue_back",), 0.8),
+        "smile": (("smile_L", "smile_R"), 1.0),
+        "frown": (("frown_L", "frown_R"), 1.0),
+        "brow_raise": (("brow_outer_up_L", "brow_outer_up_R"), 1.0),
+        "brow_inner": (("brow_inner_up",), 1.0),
+        "brow_down": (("brow_down_L", "brow_down_R"), 1.0),
+        "squint": (("squint_L", "squint_R"), 1.0),
+        "eye_wide": (("eye_wide_L", "eye_wide_R"), 1.0),
+    }
+    for channel, (expressions, gain) in sources.items():
+        value = mean_of(*expressions)
+        if value is not None:
+            take(channel, value / gain)
+    # Mixed expressions give back what another channel put in.
+    for channel, other, share in (("brow_inner", "brow_raise", 0.8), ("squint", "smile", 0.25)):
+        if seen[column(channel)]:
+            mouth[:, column(channel)] -= share * mouth[:, column(other)]
+    if seen[column("upper_lip_raise")]:
+        mouth[:, column("upper_lip_raise")] -= 0.15 / 0.8 * mouth[:, column("lip_tuck")]
+    return np.clip(mouth, 0, 2), seen

@@ -1,0 +1,37 @@
+"""`python -m studio.speech -o build/corpus`: synthesise the speech corpus (needs espeak-ng and flite)."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from erlnet_blender.errors import ErlnetError
+
+from .corpus import build
+from .espeak import synthesiser
+from .flite import require_flite
+
+
+def main() -> int:
+    """The command line; 0 = written, 2 = a synthesiser is missing or the folder cannot be written."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("-o", "--output", type=Path, default=Path("build/corpus"))
+    parser.add_argument("--espeak-minutes", type=float, default=150.0)
+    parser.add_argument("--flite-minutes", type=float, default=130.0)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    try:
+        synthesiser()
+        require_flite()
+        index = build(options.output, options.espeak_minutes, options.flite_minutes, options.seed)
+    except ErlnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    minutes = sum(item["duration_s"] for item in index["items"]) / 60
+    print(f"{options.output}: {len(index['items'])} recordings, {minutes:.0f} minutes")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
