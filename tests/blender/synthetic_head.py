@@ -1,4 +1,4 @@
-"""A small head in FLAME's format with every kind of offset non-zero, for tests that must not depend on the shipped head."""
+"""A small head in FLAME's format with every kind of offset non-zero, for tests that need no shipped head."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ def synthetic_head(rings: int = 12, seed: int = 1, shapes: int = 3, named: bool 
     """A ball of 10 cm with random offsets; every pose corrective of the neck, the jaw and one eye is non-zero."""
     random = np.random.default_rng(seed)
     columns = 2 * rings
-    height, turn = np.meshgrid(np.linspace(0.05, np.pi - 0.05, rings), np.arange(columns) * 2 * np.pi / columns, indexing="ij")
+    turns = np.arange(columns) * 2 * np.pi / columns
+    height, turn = np.meshgrid(np.linspace(0.05, np.pi - 0.05, rings), turns, indexing="ij")
     ball = np.stack([np.sin(height) * np.sin(turn), np.cos(height), np.sin(height) * np.cos(turn)], -1).reshape(-1, 3)
     vertices = 0.1 * ball
     index = np.arange(rings * columns).reshape(rings, columns)

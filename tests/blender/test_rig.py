@@ -9,13 +9,14 @@ import bpy
 import numpy as np
 import pytest
 import torch
-from .synthetic_head import random_track, synthetic_head
 
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.neural.flame.lbs import FlameTensors, pose_track
 from erlnet_blender.scene.controls import FACE_BONE
 from erlnet_blender.scene.rig import apply_frame, build_rig, find_rig, head_of, mesh_of, read_frame
+
+from .synthetic_head import random_track, synthetic_head
 
 MM = 1e-3
 

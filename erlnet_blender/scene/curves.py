@@ -1,0 +1,116 @@
+"""F-curves across Blender's versions: Actions with slots (4.4 and later) and without, keys in bulk."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+
+LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEAR"].value
+VECTOR = bpy.types.Keyframe.bl_rna.properties["handle_left_type"].enum_items["VECTOR"].value
+_TYPES = bpy.types.Keyframe.bl_rna.properties["type"].enum_items
+# Keys that a program made are of a type of their own, so that an animator sees which are his.
+GENERATED = (_TYPES.get("GENERATED") or _TYPES["JITTER"]).value
+
+# What a key consists of: attribute, numbers for each key, type.
+_ATTRIBUTES = (
+    ("co", 2, np.float32),
+    ("handle_left", 2, np.float32),
+    ("handle_right", 2, np.float32),
+    ("handle_left_type", 1, np.int32),
+    ("handle_right_type", 1, np.int32),
+    ("interpolation", 1, np.int32),
+    ("easing", 1, np.int32),
+    ("back", 1, np.float32),
+    ("amplitude", 1, np.float32),
+    ("period", 1, np.float32),
+    ("type", 1, np.int32),
+)
+
+
+def slot_for(action: bpy.types.Action, owner: bpy.types.ID, like: object | None = None) -> object | None:
+    """The slot of `action` for `owner`: the one named as `like`, or a new one; None before Blender 4.4."""
+    if not hasattr(action, "slots"):
+        return None
+    if like is not None:
+        for slot in action.slots:
+            if slot.identifier == like.identifier:
+                return slot
+    return action.slots.new(id_type="OBJECT", name=owner.name)
+
+
+def channels_of(action: bpy.types.Action, slot: object | None) -> object | None:
+    """What holds `fcurves` and `groups` for a slot: its channel bag, or before 4.4 the Action itself.
+
+    Makes layer, strip and bag where the Action has none; None only if `slot` is None on 4.4 or later.
+    """
+    if not hasattr(action, "slots"):
+        return action
+    if slot is None:
+        return None
+    layer = action.layers[0] if len(action.layers) else action.layers.new("Layer")
+    strip = layer.strips[0] if len(layer.strips) else layer.strips.new(type="KEYFRAME")
+    return strip.channelbag(slot, ensure=True)
+
+
+def ensure_curve(channels: object, data_path: str, index: int, group: str) -> bpy.types.FCurve:
+    """The F-curve of a property, made in the named group where there is none."""
+    curve = channels.fcurves.find(data_path, index=index)
+    if curve is None:
+        curve = channels.fcurves.new(data_path, index=index)
+        curve.group = channels.groups.get(group) or channels.groups.new(group)
+    return curve
+
+
+def replace_keys(
+    curve: bpy.types.FCurve, frames: np.ndarray, values: np.ndarray, drop: np.ndarray | None = None
+) -> None:
+    """Put generated keys on a curve in place of those between the first and the last of `frames`.
+
+    Args:
+        frames, values: (N,) the new keys, in the order of time.
+        drop: bool mask of the old keys that go instead.
+    """
+    old = _read_keys(curve)
+    if drop is None:
+        margin = 1e-3
+        drop = (old["co"][:, 0] >= frames[0] - margin) & (old["co"][:, 0] <= frames[-1] + margin)
+    new = _generated(frames, values)
+    merged = {name: np.concatenate([old[name][~drop], new[name]]) for name, _, _ in _ATTRIBUTES}
+    order = np.argsort(merged["co"][:, 0], kind="stable")
+    points = curve.keyframe_points
+    points.clear()
+    points.add(len(order))
+    for name, _, _ in _ATTRIBUTES:
+        points.foreach_set(name, np.ascontiguousarray(merged[name][order]).ravel())
+    curve.update()
+
+
+def generated_keys(curve: bpy.types.FCurve, first_frame: float = -np.inf, last_frame: float = np.inf) -> np.ndarray:
+    """Bool mask (K,) of the keys between two frames that `replace_keys` made."""
+    keys = _read_keys(curve)
+    frames = keys["co"][:, 0]
+    return (keys["type"][:, 0] == GENERATED) & (frames >= first_frame - 1e-3) & (frames <= last_frame + 1e-3)
+
+
+def _read_keys(curve: bpy.types.FCurve) -> dict[str, np.ndarray]:
+    count = len(curve.keyframe_points)
+    keys = {}
+    for name, width, dtype in _ATTRIBUTES:
+        flat = np.empty(count * width, dtype)
+        curve.keyframe_points.foreach_get(name, flat)
+        keys[name] = flat.reshape(count, width)
+    return keys
+
+
+def _generated(frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
+    count = len(frames)
+    keys = {name: np.zeros((count, width), dtype) for name, width, dtype in _ATTRIBUTES}
+    keys["co"][:] = np.stack([frames, values], 1)
+    # Handles a third of a frame out, in case the animator changes the interpolation.
+    keys["handle_left"][:] = keys["co"] - np.float32([1 / 3, 0])
+    keys["handle_right"][:] = keys["co"] + np.float32([1 / 3, 0])
+    keys["handle_left_type"][:] = keys["handle_right_type"][:] = VECTOR
+    keys["interpolation"][:] = LINEAR
+    keys["type"][:] = GENERATED
+    keys["back"][:], keys["period"][:] = 1.70158, 4.1
+    return keys

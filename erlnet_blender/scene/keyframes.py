@@ -1,0 +1,203 @@
+"""Face tracks as keyframes of the rig, in bulk, on one Action, for Blender 4.2 to 5.x.
+
+A bake is written into a copy of the rig's Action, which takes the old one's place only when it is
+complete. Only keys between the first and the last frame of the track are replaced; curves that the
+animator has locked are left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import bpy
+import numpy as np
+
+from ..errors import ErlnetError
+from ..face_track import CHANNELS, FaceTrack
+from .controls import EYELIDS, FACE_BONE, expression_key
+from .curves import channels_of, ensure_curve, generated_keys, replace_keys, slot_for
+from .rig import check_head, head_of, quaternion_of, read_frame
+
+
+@dataclass(frozen=True)
+class Channel:
+    """One animated number of the rig over time: where it is, under which heading, and its values (N,)."""
+
+    data_path: str
+    index: int
+    group: str
+    values: np.ndarray
+
+
+def write_track(rig: bpy.types.Object, track: FaceTrack, start_frame: float, action_name: str) -> bpy.types.Action:
+    """Key the rig from a track; frame i lands at `start_frame` + i, scaled if the scene's frame rate is another.
+
+    Root rotation and translation are written only where the track has some; head motion is the neck's.
+
+    Args:
+        action_name: the name of a new Action; one that the rig has already keeps its name.
+
+    Returns:
+        The Action with the keys, already assigned to the rig.
+
+    Raises:
+        ErlnetError: the track is empty or belongs to another head, or an NLA strip is being tweaked.
+            The rig is unchanged.
+    """
+    check_head(rig, track)
+    if len(track) == 0:
+        raise ErlnetError("The track has no frames", rig.name, "choose a longer recording")
+    animation = rig.animation_data or rig.animation_data_create()
+    if animation.use_tweak_mode:
+        raise ErlnetError("An NLA strip is being edited", rig.name, "leave tweak mode (Tab in the NLA editor)")
+    frames = start_frame + np.arange(len(track)) * (_scene_fps() / track.fps)
+    old, old_slot = animation.action, getattr(animation, "action_slot", None)
+    action = old.copy() if old is not None else bpy.data.actions.new(action_name)
+    try:
+        slot = slot_for(action, rig, old_slot)
+        curves = channels_of(action, slot)
+        for channel in track_channels(rig, track):
+            curve = curves.fcurves.find(channel.data_path, index=channel.index)
+            if curve is None and _is_still(rig, channel):
+                continue
+            curve = curve or ensure_curve(curves, channel.data_path, channel.index, channel.group)
+            if not curve.lock:
+                replace_keys(curve, frames, channel.values)
+    except BaseException:
+        bpy.data.actions.remove(action)
+        raise
+    _assign(animation, action, slot)
+    _retire(old, action)
+    return action
+
+
+def track_channels(rig: bpy.types.Object, track: FaceTrack) -> list[Channel]:
+    """Every channel that the track animates, with rotations in each bone's own mode."""
+    eyes = track.eyes_pose
+    joints = [("neck", "Neck", track.neck_pose), ("jaw", "Jaw", track.jaw_pose)]
+    joints += [("left_eye", "Eyes", eyes[:, :3]), ("right_eye", "Eyes", eyes[:, 3:])]
+    channels: list[Channel] = []
+    if track.rotation.any():
+        joints.append(("root", "Root", track.rotation))
+    for name, group, axis_angles in joints:
+        channels += _rotation_channels(rig.pose.bones[name], group, axis_angles)
+    if track.translation.any():
+        path = 'pose.bones["root"].location'
+        channels += [Channel(path, axis, "Root", track.translation[:, axis]) for axis in range(3)]
+    face = f'pose.bones["{FACE_BONE}"]'
+    for index in range(track.expr.shape[1]):
+        channels.append(Channel(f'{face}["{expression_key(index)}"]', 0, "Expression", track.expr[:, index]))
+    if head_of(rig).eyelids is not None:
+        for index, name in enumerate(EYELIDS):
+            channels.append(Channel(f'{face}["{name}"]', 0, "Eyelids", track.eyelids[:, index]))
+    return channels
+
+
+def _rotation_channels(bone: bpy.types.PoseBone, group: str, axis_angles: np.ndarray) -> list[Channel]:
+    """Axis-angle (N, 3) in the bone's rotation mode, without jumps between frames."""
+    quaternions = [quaternion_of(axis_angle) for axis_angle in axis_angles]
+    if bone.rotation_mode == "QUATERNION":
+        path = "rotation_quaternion"
+        for before, quaternion in zip(quaternions, quaternions[1:], strict=False):
+            quaternion.make_compatible(before)
+        values = np.array([tuple(quaternion) for quaternion in quaternions])
+    elif bone.rotation_mode == "AXIS_ANGLE":
+        path = "rotation_axis_angle"
+        turns = [quaternion.to_axis_angle() for quaternion in quaternions]
+        values = np.array([(angle, *axis) for axis, angle in turns])
+    else:
+        path = "rotation_euler"
+        eulers = [quaternions[0].to_euler(bone.rotation_mode)]
+        for quaternion in quaternions[1:]:
+            eulers.append(quaternion.to_euler(bone.rotation_mode, eulers[-1]))
+        values = np.array([tuple(euler) for euler in eulers])
+    full = f'pose.bones["{bone.name}"].{path}'
+    return [Channel(full, index, group, values[:, index]) for index in range(values.shape[1])]
+
+
+def _is_still(rig: bpy.types.Object, channel: Channel) -> bool:
+    """Whether the channel is zero throughout and the rig already has it at zero: nothing to key."""
+    if channel.values.any():
+        return False
+    value = rig.path_resolve(channel.data_path)
+    return not (value if isinstance(value, float) else value[channel.index])
+
+
+def _assign(animation: bpy.types.AnimData, action: bpy.types.Action, slot: object | None) -> None:
+    animation.action = action
+    if slot is not None:
+        animation.action_slot = slot
+
+
+def _retire(old: bpy.types.Action | None, new: bpy.types.Action) -> None:
+    """The new Action takes the old one's name; the old one goes, unless something else uses it."""
+    if old is None:
+        return
+    if old.users == 0:
+        name = old.name
+        bpy.data.actions.remove(old)
+        new.name = name
+
+
+def clear_bake(rig: bpy.types.Object, first_frame: float, last_frame: float) -> int:
+    """Remove the generated keys between two frames; keys that the animator set stay.
+
+    Returns:
+        How many keys were removed.
+    """
+    animation = rig.animation_data
+    if animation is None or animation.action is None:
+        return 0
+    curves = channels_of(animation.action, getattr(animation, "action_slot", None))
+    removed = 0
+    for curve in list(curves.fcurves) if curves is not None else []:
+        if curve.lock:
+            continue
+        doomed = generated_keys(curve, first_frame, last_frame)
+        removed += int(doomed.sum())
+        if doomed.all():
+            curves.fcurves.remove(curve)
+        elif doomed.any():
+            replace_keys(curve, np.zeros(0), np.zeros(0), drop=doomed)
+    return removed
+
+
+def baked_range(rig: bpy.types.Object) -> tuple[int, int] | None:
+    """First and last frame that have generated keys; None if there are none."""
+    animation = rig.animation_data
+    if animation is None or animation.action is None:
+        return None
+    curves = channels_of(animation.action, getattr(animation, "action_slot", None))
+    curve = curves.fcurves.find('pose.bones["jaw"].rotation_euler', index=0) if curves is not None else None
+    if curve is None or not generated_keys(curve).any():
+        return None
+    places = np.empty(2 * len(curve.keyframe_points), np.float32)
+    curve.keyframe_points.foreach_get("co", places)
+    frames = places[::2][generated_keys(curve)]
+    return round(float(frames[0])), round(float(frames[-1]))
+
+
+def read_track(rig: bpy.types.Object, scene: bpy.types.Scene, first_frame: int, last_frame: int) -> FaceTrack:
+    """The rig as Blender evaluates it at every whole frame from first to last, at the scene's frame rate.
+
+    Raises:
+        ErlnetError: the range is empty.
+    """
+    if last_frame < first_frame:
+        raise ErlnetError(f"The frame range {first_frame} to {last_frame} is empty", scene.name, "choose a later end")
+    before, part = scene.frame_current, scene.frame_subframe
+    try:
+        frames = []
+        for frame in range(first_frame, last_frame + 1):
+            scene.frame_set(frame)
+            frames.append(read_frame(rig, bpy.context.evaluated_depsgraph_get()))
+    finally:
+        scene.frame_set(before, subframe=part)
+    values = {name: np.concatenate([getattr(frame, name) for frame in frames]) for name in CHANNELS}
+    first = frames[0]
+    return FaceTrack(fps=first.fps, head_id=first.head_id, shape=first.shape, source=first.source, **values)
+
+
+def _scene_fps() -> float:
+    render = bpy.context.scene.render
+    return render.fps / render.fps_base
