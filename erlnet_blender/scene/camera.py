@@ -36,7 +36,8 @@ def camera_of(
         raise ErlnetError("The scene has no camera", scene.name, "add one with Add > Camera and make it active")
     if camera_object.data.type != "PERSP":
         kind = camera_object.data.type.lower()
-        raise ErlnetError(f"A camera of type {kind} is not supported", camera_object.name, "set its type to Perspective")
+        remedy = "set its type to Perspective"
+        raise ErlnetError(f"A camera of type {kind} is not supported", camera_object.name, remedy)
     depsgraph = depsgraph or bpy.context.evaluated_depsgraph_get()
     evaluated = camera_object.evaluated_get(depsgraph)
     projection = evaluated.calc_matrix_camera(
@@ -79,7 +80,8 @@ def scale_of(rig: bpy.types.Object) -> float:
     if not np.isfinite(axes).all() or scale < 1e-9:
         raise ErlnetError("The head is scaled to nothing", rig.name, "set its scale to 1")
     if np.abs(axes.T @ axes / scale**2 - np.eye(3)).max() > SKEW_TOLERANCE or np.linalg.det(axes) < 0:
-        raise ErlnetError("The head is scaled unevenly or mirrored", rig.name, "use the same positive scale on all axes")
+        remedy = "use the same positive scale on all axes"
+        raise ErlnetError("The head is scaled unevenly or mirrored", rig.name, remedy)
     return scale
 
 
