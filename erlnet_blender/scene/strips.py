@@ -1,0 +1,175 @@
+"""Sound strips of the sequencer, Blender 4.2 to 5.x: which there are, and what of which file each plays.
+
+Names differ: `sequences` became `strips` in 4.4, `frame_final_start` became `left_handle` in 5.1, and
+from 5.0 the sequencer may show another scene than the viewport.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..errors import ErlnetError
+from ..formats.atomic import write_bytes
+
+
+@dataclass(frozen=True)
+class AudioClip:
+    """The part of an audio file that a strip plays.
+
+    Args:
+        name: of the strip.
+        path: of the audio file.
+        start_s: where in the file the strip begins to play, seconds.
+        duration_s: how long it plays, seconds.
+        start_frame: the scene frame at which it begins; may be fractional.
+        is_muted: whether the strip is silent in the sequencer; it can be baked all the same.
+    """
+
+    name: str
+    path: Path
+    start_s: float
+    duration_s: float
+    start_frame: float
+    is_muted: bool
+
+
+def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
+    """The scene whose sequencer the user sees."""
+    return getattr(context, "sequencer_scene", None) or context.scene
+
+
+def sound_strips(scene: bpy.types.Scene) -> list:
+    """Every sound strip of a scene's sequencer, in the order of time, those inside meta strips too."""
+    editor = scene.sequence_editor
+    if editor is None:
+        return []
+    everything = editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all
+    return sorted((strip for strip in everything if strip.type == "SOUND"), key=lambda strip: left_handle(strip))
+
+
+def find_strip(scene: bpy.types.Scene, name: str = ""):
+    """The sound strip of that name; with no name the active one, else the only one.
+
+    Raises:
+        ErlnetError: there is none, or it is not clear which is meant.
+    """
+    strips = sound_strips(scene)
+    if not strips:
+        raise ErlnetError("There is no sound strip in the sequencer", scene.name, "add a voice recording first")
+    if name:
+        for strip in strips:
+            if strip.name == name:
+                return strip
+        raise ErlnetError("There is no sound strip of this name", name, "choose another strip in the Voice panel")
+    editor = scene.sequence_editor
+    active = editor.active_strip
+    if active is not None and active.type == "SOUND":
+        return active
+    if len(strips) == 1:
+        return strips[0]
+    raise ErlnetError(f"There are {len(strips)} sound strips", scene.name, "choose one in the Voice panel")
+
+
+def left_handle(strip) -> float:
+    """First frame that the strip plays."""
+    return float(strip.left_handle if hasattr(strip, "left_handle") else strip.frame_final_start)
+
+
+def right_handle(strip) -> float:
+    """The frame after the last that the strip plays."""
+    return float(strip.right_handle if hasattr(strip, "right_handle") else strip.frame_final_end)
+
+
+def clip_of(strip, scene: bpy.types.Scene) -> AudioClip:
+    """What the strip plays.
+
+    Raises:
+        ErlnetError: its file is missing, its speed is changed, it is inside a meta strip, or nothing of it plays.
+    """
+    _refuse_retimed(strip)
+    _refuse_nested(strip, scene)
+    fps = scene.render.fps / scene.render.fps_base
+    is_new = hasattr(strip, "content_start")
+    content_start = float(strip.content_start if is_new else strip.frame_start)
+    content_frames = float(strip.content_duration if is_new else strip.frame_duration)
+    # A hard trim cuts the content itself: the rest then begins at the content's start.
+    trim = float(strip.content_trim_start if hasattr(strip, "content_trim_start") else strip.animation_offset_start)
+    start_frame = left_handle(strip)
+    start_s = (start_frame - content_start + trim) / fps - getattr(strip, "sound_offset", 0.0)
+    if start_s < 0:
+        # The strip is pulled out before its content: silence first.
+        start_frame -= start_s * fps
+        start_s = 0.0
+    end_frame = min(right_handle(strip), content_start + content_frames)
+    duration_s = (end_frame - start_frame) / fps
+    if duration_s <= 0:
+        raise ErlnetError("The strip plays nothing of its sound", strip.name, "drag its handles over the recording")
+    return AudioClip(strip.name, sound_path(strip.sound), start_s, duration_s, start_frame, strip.mute)
+
+
+def _refuse_retimed(strip) -> None:
+    changed = len(getattr(strip, "retiming_keys", ())) > 0
+    changed |= getattr(strip, "speed_factor", 1.0) != 1.0 or getattr(strip, "pitch", 1.0) != 1.0
+    if changed:
+        remedy = "reset it with Strip > Retiming, or render it to a new file"
+        raise ErlnetError("The strip's speed is changed (retiming)", strip.name, remedy)
+
+
+def _refuse_nested(strip, scene: bpy.types.Scene) -> None:
+    editor = scene.sequence_editor
+    top = editor.strips if hasattr(editor, "strips") else editor.sequences
+    # While a meta strip is open in the sequencer the collection shows its inside.
+    if strip.name not in top or len(getattr(editor, "meta_stack", ())):
+        raise ErlnetError("The strip is inside a meta strip", strip.name, "separate it (Ctrl Alt G) and bake again")
+
+
+def sound_path(sound: bpy.types.Sound | None) -> Path:
+    """The file of a sound; a packed sound is written to Blender's temporary folder.
+
+    Raises:
+        ErlnetError: there is no such file.
+    """
+    if sound is None:
+        raise ErlnetError("The strip has no sound", "", "choose a file for it")
+    path = Path(bpy.path.abspath(sound.filepath, library=sound.library))
+    if sound.packed_file is not None:
+        data = sound.packed_file.data
+        name = f"erlnet_{hashlib.sha256(data).hexdigest()[:16]}{path.suffix or '.wav'}"
+        unpacked = Path(bpy.app.tempdir) / name
+        if not unpacked.is_file():
+            write_bytes(unpacked, data)
+        return unpacked
+    if not path.is_file():
+        raise ErlnetError("The sound file is missing", path, "find it with File > External Data > Find Missing Files")
+    return path
+
+
+def add_sound_strip(scene: bpy.types.Scene, path: str | Path, start_frame: int | None = None):
+    """Put an audio file on a free channel of the sequencer and return its strip.
+
+    Raises:
+        ErlnetError: there is no such file, or Blender cannot read it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ErlnetError("No such audio file", path, "check the path")
+    editor = scene.sequence_editor or scene.sequence_editor_create()
+    everything = editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all
+    channel = 1 + max((strip.channel for strip in everything), default=0)
+    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    start_frame = scene.frame_start if start_frame is None else start_frame
+    try:
+        strip = strips.new_sound(path.stem, str(path.resolve()), channel, start_frame)
+    except RuntimeError as error:
+        raise ErlnetError("Blender cannot read this sound", path, "convert it to WAV or FLAC") from error
+    if strip.sound.channels == "INVALID":
+        sound = strip.sound
+        strips.remove(strip)
+        if sound.users == 0:
+            bpy.data.sounds.remove(sound)
+        raise ErlnetError("Blender finds no sound in this file", path, "convert it to WAV or FLAC")
+    return strip
