@@ -1,0 +1,110 @@
+"""All rays of a capture, ready to be drawn for training."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...errors import ErlnetError
+from .canonical_rays import Frames
+from .dataset import CaptureDataset, Shot
+from .driving_mesh import SKIN, DrivingMesh, mask
+from .rasterizer import View
+from .ray_band import RayBand, ray_band
+
+# Shares of a batch: anywhere, mouth and eyes, the bend of the neck, edges and empty shell.
+SHARES = {"anywhere": 0.45, "face": 0.25, "neck": 0.12, "edge": 0.18}
+
+
+@dataclass(frozen=True)
+class RayPool:
+    """N rays of several frames.
+
+    Args:
+        frames: geometry and cameras; frame: (N,) int16; band: the rays; rgba: (N, 4) uint8 straight alpha;
+        groups: name to the numbers of its rays; missed: share of the pictures' alpha that no ray covers.
+    """
+
+    frames: Frames
+    frame: Tensor
+    band: RayBand
+    rgba: Tensor
+    groups: dict[str, Tensor]
+    missed: float
+
+    def draw(self, count: int, generator: torch.Generator) -> Tensor:
+        """Numbers of `count` rays, more from where it matters."""
+        parts, left = [], count
+        for name, share in SHARES.items():
+            group = self.groups[name]
+            size = min(left, round(count * share)) if len(group) else 0
+            parts.append(group[torch.randint(len(group), (size,), generator=generator)] if size else group[:0])
+            left -= size
+        anywhere = self.groups["anywhere"]
+        parts.append(anywhere[torch.randint(len(anywhere), (left,), generator=generator)])
+        return torch.cat(parts)
+
+    def targets(self, chosen: Tensor) -> Tensor:
+        """(N, 4) premultiplied, 0…1."""
+        value = self.rgba[chosen].float() / 255
+        return torch.cat([value[:, :3] * value[:, 3:], value[:, 3:]], 1)
+
+
+def build_ray_pool(
+    mesh: DrivingMesh, dataset: CaptureDataset, shots: list[Shot], progress: Callable[[int, int], None] | None = None
+) -> RayPool:
+    """Pose, rasterise and band every shot.
+
+    Raises:
+        ErlnetError: a picture cannot be read, or no picture shows the head.
+    """
+    geometries, origins, bands, colours, numbers = [], [], [], [], []
+    missed = total = 0.0
+    for number, shot in enumerate(shots):
+        geometry = mesh.frame(dataset.track[shot.timestep])
+        view = View.from_camera(shot.camera, geometry.root)
+        band = ray_band(mesh, geometry, view)
+        pixels = torch.as_tensor(dataset.picture(shot).copy()).reshape(-1, 4)
+        covered = torch.zeros(len(pixels), dtype=torch.bool)
+        covered[band.pixel] = True
+        missed += float(pixels[~covered, 3].double().sum())
+        total += float(pixels[:, 3].double().sum())
+        geometries.append(geometry)
+        origins.append(view.origin)
+        bands.append(band)
+        colours.append(pixels[band.pixel])
+        numbers.append(torch.full((len(band),), number, dtype=torch.int16))
+        if progress:
+            progress(number + 1, len(shots))
+    band, rgba = RayBand.concatenate(bands), torch.cat(colours)
+    if not len(band):
+        raise ErlnetError("No picture of the capture shows the head", dataset.folder, "check its cameras")
+    frames = Frames.stack(geometries, origins)
+    return RayPool(frames, torch.cat(numbers), band, rgba, _groups(mesh, band, rgba), missed / max(total, 1.0))
+
+
+def _groups(mesh: DrivingMesh, band: RayBand, rgba: Tensor) -> dict[str, Tensor]:
+    head = mesh.head
+    face_vertex = torch.as_tensor(mask(head, "lips", "eye_region"))[mesh.source]
+    face_triangle = face_vertex[mesh.faces].any(1) | (mesh.part != SKIN)
+    weight = mesh.constant[:, 3][mesh.faces].mean(1)
+    neck_triangle = (weight > 0.02) & (weight < 0.98)
+    alpha = rgba[:, 3]
+    edge = ((alpha > 5) & (alpha < 250)) | band.double | ~band.solid
+    chosen = {
+        "anywhere": torch.ones(len(band), dtype=torch.bool),
+        "face": band.solid & face_triangle[band.face],
+        "neck": band.solid & neck_triangle[band.face],
+        "edge": edge,
+    }
+    return {name: torch.nonzero(wanted)[:, 0].int() for name, wanted in chosen.items()}
+
+
+def describe(pool: RayPool) -> str:
+    """One line of figures."""
+    sizes = ", ".join(f"{name} {len(group):,}" for name, group in pool.groups.items())
+    return f"rays: {sizes}; alpha outside the band {100 * pool.missed:.3f} %; frames {len(np.unique(pool.frame))}"
