@@ -61,7 +61,9 @@ def rough_head() -> HeadModel:
     expressions[:, 1, 1] = brow * (label == "skin") * 0.01
     lids = np.zeros((2, count, 3))
     regressor = np.zeros((5, count))
-    for joint, target in enumerate([(0, -0.2, 0), (0, -0.11, -0.02), (0, 0, 0), (0.032, 0.03, 0.075), (-0.032, 0.03, 0.075)]):
+    for joint, target in enumerate(
+        [(0, -0.2, 0), (0, -0.11, -0.02), (0, 0, 0), (0.032, 0.03, 0.075), (-0.032, 0.03, 0.075)]
+    ):
         rows = np.concatenate([place[::7].T, np.ones((1, len(place[::7])))])
         regressor[joint, ::7] = np.linalg.lstsq(rows, np.array([*target, 1.0]), rcond=None)[0]
     return HeadModel(

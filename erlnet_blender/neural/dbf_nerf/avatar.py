@@ -85,7 +85,9 @@ class Avatar:
             return cls(network, band, metadata["head_id"], int(metadata["samples"]), made)
         except (SafetensorError, OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
             reason = str(error).splitlines()[0]
-            raise ErlnetError(f"Not a readable avatar ({reason})", path, "choose a file made by `erlnet train avatar`") from error
+            raise ErlnetError(
+                f"Not a readable avatar ({reason})", path, "choose a file made by `erlnet train avatar`"
+            ) from error
 
     def driving_mesh(self, head: HeadModel | None = None, device: str | torch.device = "cpu") -> DrivingMesh:
         """The mesh that drives it; the shipped head if none is given.
@@ -108,7 +110,9 @@ def check_head(avatar_head: str, other: str) -> None:
     """Raise ErlnetError unless both are the same head model."""
     if avatar_head != other:
         raise ErlnetError(
-            f"The avatar belongs to head {avatar_head!r}, the rig to {other!r}", "", "choose the avatar's own head or another avatar"
+            f"The avatar belongs to head {avatar_head!r}, the rig to {other!r}",
+            "",
+            "choose the avatar's own head or another avatar",
         )
 
 

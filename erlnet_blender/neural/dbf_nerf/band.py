@@ -21,7 +21,11 @@ def default_band(head: HeadModel) -> np.ndarray:
     Where geometry is dropped from the driving mesh (brows, lashes), the skin below it reaches out to it.
     """
     band = np.tile(np.array(_SKIN), (len(head.v_template), 1))
-    for names, limits in ((("torso",), _TORSO), (("teeth", "gums", "tongue", "mouth_bag"), _MOUTH), (("eyeballs",), _EYEBALLS)):
+    for names, limits in (
+        (("torso",), _TORSO),
+        (("teeth", "gums", "tongue", "mouth_bag"), _MOUTH),
+        (("eyeballs",), _EYEBALLS),
+    ):
         band[mask(head, *names)] = limits
     if "scalp" in head.regions:
         share = np.asarray(head.regions["scalp"], float)[:, None]

@@ -1,9 +1,9 @@
 """A capture on disk: pictures with alpha, cameras in GaussianAvatars' dialect of transforms.json, one FaceTrack.
 
-    images/00000.png …   RGBA, straight alpha, sRGB
-    transforms.json      "frames": file_path, timestep_index, transform_matrix (rig_from_camera, OpenGL axes),
-                         fl_x, fl_y, cx, cy, w, h, split ("train", "test", or another name)
-    track.npz            FaceTrack; a frame's timestep_index is its place in it
+images/00000.png …   RGBA, straight alpha, sRGB
+transforms.json      "frames": file_path, timestep_index, transform_matrix (rig_from_camera, OpenGL axes),
+                     fl_x, fl_y, cx, cy, w, h, split ("train", "test", or another name)
+track.npz            FaceTrack; a frame's timestep_index is its place in it
 """
 
 from __future__ import annotations
@@ -92,7 +92,13 @@ def _shot(folder: Path, data: dict, entry: dict) -> Shot:
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         raise ValueError("transform_matrix is not a finite 4 x 4 matrix")
     camera = Camera(
-        matrix, float(value["fl_x"]), float(value["fl_y"]), float(value["cx"]), float(value["cy"]), int(value["w"]), int(value["h"])
+        matrix,
+        float(value["fl_x"]),
+        float(value["fl_y"]),
+        float(value["cx"]),
+        float(value["cy"]),
+        int(value["w"]),
+        int(value["h"]),
     )
     path = (folder / value["file_path"]).resolve()
     if not path.is_relative_to(folder.resolve()):

@@ -132,7 +132,9 @@ def evaluate(
     return figures
 
 
-def save_comparison(renderer: AvatarRenderer, dataset: CaptureDataset, shots: list[Shot], path: str | os.PathLike) -> None:
+def save_comparison(
+    renderer: AvatarRenderer, dataset: CaptureDataset, shots: list[Shot], path: str | os.PathLike
+) -> None:
     """A PNG with one row a shot: truth, ours, five times the error."""
     from PIL import Image
 

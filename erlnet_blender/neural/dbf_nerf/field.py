@@ -63,7 +63,11 @@ class DualBranchField(nn.Module):
         self.config = config
         sizes = {"levels": config.levels, "base": config.base}
         self.head_grid = HashGrid(
-            np.array(config.head_low), config.head_side, log2_table=config.head_log2_table, finest=config.head_finest, **sizes
+            np.array(config.head_low),
+            config.head_side,
+            log2_table=config.head_log2_table,
+            finest=config.head_finest,
+            **sizes,
         )
         self.static_grid = HashGrid(
             np.array(config.static_low),

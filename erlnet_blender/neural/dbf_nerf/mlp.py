@@ -21,7 +21,9 @@ class Mlp(nn.Module):
     first layer, therefore `inputs` should not be a multiple of 16.
     """
 
-    def __init__(self, inputs: int, outputs: int, hidden: int = 64, hidden_layers: int = 1, last_gain: float = 1.0) -> None:
+    def __init__(
+        self, inputs: int, outputs: int, hidden: int = 64, hidden_layers: int = 1, last_gain: float = 1.0
+    ) -> None:
         super().__init__()
         self.inputs, self.outputs = inputs, outputs
         widths = [padded(inputs), *[hidden] * hidden_layers, padded(outputs)]

@@ -178,7 +178,9 @@ class _Run:
     def _line(self) -> str:
         recent = float(np.mean(self.losses[-200:])) if self.losses else float("nan")
         speed = self.step / max(self.elapsed_s, 1e-9)
-        return f"step {self.step} {100 * self.progress():.0f} % {self.elapsed_s:.0f} s {speed:.1f} it/s loss {recent:.4f}"
+        return (
+            f"step {self.step} {100 * self.progress():.0f} % {self.elapsed_s:.0f} s {speed:.1f} it/s loss {recent:.4f}"
+        )
 
     def figures(self) -> dict:
         """What the avatar's metadata say about the run."""
