@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import bpy
 
-from ..errors import ErlnetError
+from ..errors import Cancelled, ErlnetError
 from ..worker import protocol
 from ..worker.client import WorkerClient
 from . import passes
-from .connection import worker
+from .connection import stop_requested, worker
 from .shot import Shot, border_of, take_shot
 from .viewport import Viewport
 
@@ -26,8 +26,12 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
     bl_use_eevee_viewport = True
     bl_use_shading_nodes_custom = False
 
+    # Why the latest render failed, for scripts, which get no more than text from Blender.
+    last_failure: ErlnetError | None = None
+
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        self.client: WorkerClient | None = None
         self.shot: Shot | None = None
         self.failure: ErlnetError | None = None
         self.viewport: Viewport | None = None
@@ -50,6 +54,7 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
         if self.failure is not None:
             return  # an earlier view layer failed already
         try:
+            self.client = worker()
             camera = self.camera_override or depsgraph.scene.camera
             shot = take_shot(depsgraph, camera, self.resolution_x, self.resolution_y)
             self.shot = border_of(shot, depsgraph.scene)
@@ -58,12 +63,13 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
 
     def render(self, depsgraph):
         """Let the worker render the shot, and hand its image to Blender."""
-        if self.failure is None and self.shot is not None:
+        if self.failure is None and self.shot is not None and self.client is not None:
             try:
-                self._render_shot(self.shot, depsgraph)
+                self._render_shot(self.client, self.shot, depsgraph)
             except ErlnetError as error:
                 self.failure = error
         if self.failure is not None:
+            ErlnetRenderEngine.last_failure = self.failure
             # Only a report of type ERROR keeps Blender from saving a black picture and going on.
             self.error_set(str(self.failure))
             self.report({"ERROR"}, str(self.failure))
@@ -80,8 +86,7 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
             self.viewport = Viewport(self)
         self.viewport.draw(context, depsgraph)
 
-    def _render_shot(self, shot: Shot, depsgraph: bpy.types.Depsgraph) -> None:
-        client = worker()
+    def _render_shot(self, client: WorkerClient, shot: Shot, depsgraph: bpy.types.Depsgraph) -> None:
         result = self.begin_result(0, 0, shot.camera.width, shot.camera.height, layer=depsgraph.view_layer.name)
         finished = False
         try:
@@ -102,6 +107,8 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
         request = client.submit(protocol.RENDER, header, arrays, RENDER_TIMEOUT_S)
         try:
             while not self.test_break():
+                if stop_requested.is_set():
+                    raise Cancelled
                 for event in client.poll(request):
                     if event.error is not None:
                         raise event.error

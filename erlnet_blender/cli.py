@@ -1,0 +1,384 @@
+"""``erlnet COMMAND``: the whole project without a window.
+
+Exit status: 0 done; 2 the input or the call is at fault, with one line ``error: what, where, what to do``
+on stderr; 1 our fault; 130 interrupted. Whatever is written is whole or not there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import re
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from .console import progress, quiet_blender
+from .errors import Cancelled, ErlnetError, WorkerError
+from .face_track import FaceTrack
+from .formats.head_model import HeadModel, default_head_path
+from .style_presets import STYLE_PRESETS
+from .worker import protocol
+
+DEMO_SIZE, FPS = 256, 25.0
+MAX_SIDE = 8192
+DEMO_SPEECH = default_head_path().with_name("demo_speech.flac")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run a command; returns the exit status."""
+    try:
+        options = parser().parse_args(arguments)
+        options.run(options)
+    except SystemExit as ended:  # argparse: --help, or a call that it has already explained
+        return int(ended.code or 0)
+    except (KeyboardInterrupt, Cancelled):
+        print("interrupted", file=sys.stderr)
+        return 130
+    except WorkerError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except ErlnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except Exception:
+        traceback.print_exc()
+        return 1
+    return 0
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> None:  # type: ignore[override]
+        self.exit(2, f"error: {message}, see {self.prog} --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The commands and their options."""
+    top = _Parser(prog="erlnet", description="Talking heads: speech to FLAME animation to neural images.")
+    commands = top.add_subparsers(metavar="COMMAND", required=True, parser_class=_Parser)
+
+    def command(name: str, run: Callable, text: str) -> argparse.ArgumentParser:
+        added = commands.add_parser(name, help=text, description=text)
+        added.set_defaults(run=run)
+        return added
+
+    demo = command("demo", _demo, "a recording in, DIR/demo.blend and DIR/demo.mp4 out")
+    demo.add_argument("-o", "--output", type=Path, default=Path("build/demo"), metavar="DIR")
+    demo.add_argument("--audio", type=Path, default=DEMO_SPEECH, metavar="FILE", help="instead of the shipped sentence")
+    _add_speech_options(demo)
+    _add_picture_options(demo)
+
+    bake = command("bake", _bake, "a recording to a track, or to a scene ready to edit")
+    bake.add_argument("audio", type=Path, metavar="AUDIO")
+    bake.add_argument("-o", "--output", type=Path, required=True, metavar="TRACK.npz|SCENE.blend")
+    _add_speech_options(bake)
+    bake.add_argument("--head", type=Path, metavar="H", help="head model (.npz), default: the shipped one")
+    bake.add_argument("--fps", type=_positive, default=FPS, metavar="N")
+
+    render = command("render", _render, "render a scene with the neural engine")
+    render.add_argument("scene", type=Path, metavar="SCENE.blend")
+    render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4|DIR")
+    render.add_argument("--frames", type=_frames, default=(None, None), metavar="A-B", help="default: the scene's")
+    _add_picture_options(render)
+
+    train = command("train", _train, "train speech to face, or an avatar")
+    train.add_argument("what", choices=("speech", "avatar"))
+    train.add_argument("data", type=Path, metavar="CORPUS|DATASET")
+    train.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors")
+    train.add_argument("--steps", type=_count, metavar="N")
+    train.add_argument("--resume", action="store_true", help="go on from OUT's last saved state")
+
+    evaluate = command("evaluate", _evaluate, "the figures that the documentation quotes")
+    evaluate.add_argument("what", choices=("speech", "avatar"))
+    evaluate.add_argument("data", type=Path, metavar="CORPUS|DATASET")
+    evaluate.add_argument("--weights", type=Path, metavar="W", help="default: the shipped ones")
+    evaluate.add_argument("--json", action="store_true")
+
+    doctor = command("doctor", _doctor, "what is installed, what is missing, what to do")
+    doctor.add_argument("--json", action="store_true")
+    doctor.add_argument("--setup", action="store_true", help="also let this user's Blender find this Python")
+    return top
+
+
+def _add_speech_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--style", default="neutral", metavar="S", help="a preset's name or a track (.npz)")
+    command.add_argument("--strength", type=_positive, default=1.0, metavar="X", help="of the style, default 1")
+    command.add_argument("--seed", type=int, default=0, metavar="N")
+
+
+def _add_picture_options(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--size", type=_size, metavar="WxH", help="in pixels, default: the scene's")
+    command.add_argument("--avatar", type=Path, metavar="A", help="default: the scene's")
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: the scene's")
+
+
+def _size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", text)
+    if not match or not all(1 <= int(side) <= MAX_SIDE for side in match.groups()):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 256x256, each side 1 to {MAX_SIDE}")
+    return int(match[1]), int(match[2])
+
+
+def _frames(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", text)
+    if not match or int(match[2] or match[1]) < int(match[1]):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a range of frames such as 1-50")
+    return int(match[1]), int(match[2] or match[1])
+
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and up to 1000")
+    return value
+
+
+def _count(text: str) -> int:
+    if not re.fullmatch(r"[1-9]\d{0,9}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a count above 0")
+    return int(text)
+
+
+def _demo(options: argparse.Namespace) -> None:
+    movie, scene_file = options.output / "demo.mp4", options.output / "demo.blend"
+    _check_file(options.audio, "recording", "choose a WAV or FLAC file")
+    _check_writable(movie)
+    _check_picture(options, movie)
+    track = _bake_track(options, default_head_path(), FPS)
+    with _blender():
+        _build_scene(options.audio, track, None, movie_name=movie.name)
+        from .scene.movie import save_scene
+
+        save_scene(scene_file)
+        _render_open_scene(options, movie)
+    print(f"{scene_file}\n{movie}")
+
+
+def _bake(options: argparse.Namespace) -> None:
+    _check_file(options.audio, "recording", "choose a WAV or FLAC file")
+    if options.output.suffix not in (".npz", ".blend"):
+        raise ErlnetError("The output is neither .npz nor .blend", options.output, "name it TRACK.npz or SCENE.blend")
+    _check_writable(options.output)
+    track = _bake_track(options, options.head or default_head_path(), options.fps)
+    if options.output.suffix == ".npz":
+        track.save(options.output)
+    else:
+        with _blender():
+            _build_scene(options.audio, track, options.head, movie_name=f"{options.output.stem}.mp4")
+            from .scene.movie import save_scene
+
+            save_scene(options.output)
+    print(options.output)
+
+
+def _render(options: argparse.Namespace) -> None:
+    _check_file(options.scene, "scene", "check the path")
+    _check_writable(options.output / "0001.png" if options.output.suffix != ".mp4" else options.output)
+    _check_picture(options, options.output)
+    with _blender():
+        from .scene.movie import open_scene
+
+        open_scene(options.scene)
+        _render_open_scene(options, options.output)
+    print(options.output)
+
+
+def _train(options: argparse.Namespace) -> None:
+    if options.output.suffix != ".safetensors":
+        raise ErlnetError("The output is not a .safetensors file", options.output, "name it OUT.safetensors")
+    if not options.data.is_dir():
+        raise ErlnetError("No such folder", options.data, "make it with `make speech` or `make avatar`")
+    _check_writable(options.output)
+    chosen = {"steps": options.steps} if options.steps else {}
+    if options.what == "speech":
+        from .neural.adf.training import train
+    else:
+        from .neural.dbf_nerf.training import train
+    train(options.data, options.output, resume=options.resume, **chosen)
+    print(options.output)
+
+
+def _evaluate(options: argparse.Namespace) -> None:
+    if not options.data.is_dir():
+        raise ErlnetError("No such folder", options.data, "make it with `make speech` or `make avatar`")
+    if options.what == "speech":
+        from .neural.adf.evaluation import evaluate
+
+        figures = evaluate(options.data, options.weights)
+    else:
+        from .neural.dbf_nerf.evaluation import evaluate
+        from .worker.handlers import default_avatar_path
+
+        figures = evaluate(options.weights or default_avatar_path(), options.data)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        for name, value in figures.items():
+            print(f"{name:32}{value:.4g}" if isinstance(value, float) else f"{name:32}{value}")
+
+
+def _doctor(options: argparse.Namespace) -> None:
+    from . import doctor
+
+    findings = doctor.examine()
+    if options.json:
+        print(json.dumps(doctor.as_dict(findings), indent=1))
+    else:
+        print(doctor.as_text(findings))
+    if options.setup:
+        print(doctor.record_this_python(), file=sys.stderr if options.json else sys.stdout)
+    if not doctor.is_healthy(findings):
+        raise SystemExit(1)
+
+
+def _bake_track(options: argparse.Namespace, head_path: Path, fps: float) -> FaceTrack:
+    from .worker.client import shared_client
+
+    # A wrong head or style is said before the worker starts.
+    HeadModel.load(head_path)
+    _check_style(options.style)
+    request = {
+        "audio": str(options.audio),
+        "start_s": 0.0,
+        "duration_s": None,
+        "fps": fps,
+        "style": options.style,
+        "strength": options.strength,
+        "seed": options.seed,
+        "head": str(head_path),
+    }
+    with progress("baking") as shown:
+        _, arrays = shared_client().call(protocol.BAKE, request, progress=shown)
+    return FaceTrack.from_arrays(arrays)
+
+
+def _build_scene(audio: Path, track: FaceTrack, head_path: Path | None, movie_name: str) -> None:
+    """A new scene with the head keyed from `track` and the recording in the sequencer."""
+    import bpy
+
+    from .scene.keyframes import write_track
+    from .scene.stage import build_stage
+
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    rig = build_stage(bpy.context, audio, fps=track.fps, size=(DEMO_SIZE, DEMO_SIZE), head_path=head_path)
+    write_track(rig, track, start_frame=1, action_name=audio.stem)
+    scene = bpy.context.scene
+    scene.frame_set(scene.frame_start)
+    scene.render.filepath = f"//{movie_name}"
+
+
+def _render_open_scene(options: argparse.Namespace, output: Path) -> None:
+    import bpy
+
+    from .engine.engine import ErlnetRenderEngine
+    from .engine.shot import take_shot
+    from .scene import movie
+
+    scene = bpy.context.scene
+    scene.render.engine = ErlnetRenderEngine.bl_idname
+    if options.size:
+        movie.set_size(scene, *options.size)
+    _choose_look(scene, options)
+    movie.set_frames(scene, *getattr(options, "frames", (None, None)))
+    scene.frame_set(scene.frame_start)
+    take_shot(bpy.context.evaluated_depsgraph_get(), scene.camera, *movie.frame_size(scene))  # refuses now, not later
+    render = movie.render_movie if output.suffix == ".mp4" else movie.render_pictures
+    with progress("rendering") as shown, _stops_on_interrupt() as stopped:
+        try:
+            render(scene, output, lambda count, total: shown(count / total, f"frame {count} of {total}"))
+        except RuntimeError as error:
+            if stopped():
+                raise Cancelled from error
+            raise ErlnetRenderEngine.last_failure or WorkerError(str(error)) from error
+
+
+def _choose_look(scene, options: argparse.Namespace) -> None:
+    from .scene.rig import rigs_of
+
+    if options.avatar is not None:
+        for rig in rigs_of(scene):
+            rig.erlnet.avatar = str(options.avatar.resolve())
+    if options.device is not None:
+        scene.erlnet.device = options.device
+
+
+@contextlib.contextmanager
+def _blender() -> Iterator[None]:
+    """Blender with the add-on, silent; without it again at the end, since bpy hangs at exit otherwise."""
+    try:
+        import bpy  # noqa: F401
+    except ImportError as error:
+        raise ErlnetError(f"Blender's module cannot be loaded ({error})", "bpy", "run `make setup`") from error
+    from . import addon
+
+    with quiet_blender():
+        addon.register()
+        try:
+            yield
+        finally:
+            addon.unregister()
+
+
+@contextlib.contextmanager
+def _stops_on_interrupt() -> Iterator[Callable[[], bool]]:
+    """Ctrl-C stops the engine at its next look, instead of an exception that Blender would swallow."""
+    from .engine.connection import stop_requested
+
+    previous = signal.signal(signal.SIGINT, lambda *_: stop_requested.set())
+    try:
+        yield stop_requested.is_set
+    finally:
+        signal.signal(signal.SIGINT, previous)
+        stop_requested.clear()
+
+
+def _check_file(path: Path, what: str, remedy: str) -> None:
+    if not path.is_file():
+        raise ErlnetError(f"No such {what}", path, remedy)
+
+
+def _check_style(style: str) -> None:
+    names = [name for name, *_ in STYLE_PRESETS]
+    if style.endswith(".npz"):
+        FaceTrack.load(style)
+    elif style not in names:
+        raise ErlnetError("Unknown style", style, f"choose one of {', '.join(names)}, or a track (.npz)")
+
+
+def _check_writable(path: Path) -> None:
+    """Fail before the work if `path` cannot be written after it; leaves nothing behind."""
+    if path.is_dir():
+        raise ErlnetError("Cannot write, a folder has this name", path, "choose another output name")
+    folder = next((parent for parent in path.absolute().parents if os.path.lexists(parent)), Path("/"))
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        what = f"Cannot write ({error.strerror or error})"
+        raise ErlnetError(what, path, "choose a folder that you may write to") from error
+
+
+def _check_picture(options: argparse.Namespace, output: Path) -> None:
+    if options.avatar is not None:
+        _check_file(options.avatar, "avatar", "choose a .safetensors file made by `erlnet train avatar`")
+    if output.suffix == ".mp4" and options.size and any(side % 2 for side in options.size):
+        width, height = options.size
+        even = f"{width + width % 2}x{height + height % 2}"
+        raise ErlnetError(f"A movie of {width}x{height} pixels has an odd side", output, f"use --size {even}")
+    if options.device == "cuda":
+        from .worker.client import shared_client
+
+        if not shared_client().call(protocol.HELLO, {}, timeout_s=120)[0]["cuda"]:
+            raise ErlnetError("No CUDA device that torch can use", "--device cuda", "use --device auto or cpu")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
