@@ -46,10 +46,7 @@ def grid_levels(count: int, log2_table: int, base: int, finest: int) -> list[Lev
 
 def corner_indices(cell: Tensor, level: Level) -> Tensor:
     """(N, 3) int32 cells to the (N, 8) int32 table rows of their corners; corner bit d set means +1 along d."""
-    if level.hashed:
-        strides = _PRIMES
-    else:
-        strides = (1, level.resolution, level.resolution**2)
+    strides = _PRIMES if level.hashed else (1, level.resolution, level.resolution**2)
     lower = [cell[:, axis] * strides[axis] for axis in range(3)]
     x, y, z = (torch.stack([low, low + stride], 1) for low, stride in zip(lower, strides, strict=True))
     x, y, z = x[:, None, None, :], y[:, None, :, None], z[:, :, None, None]
