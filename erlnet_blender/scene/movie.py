@@ -53,18 +53,12 @@ def save_scene(path: Path) -> None:
 
 
 def set_frames(scene: bpy.types.Scene, first: int | None, last: int | None) -> int:
-    """Narrow the scene's range; how many frames will be rendered.
-
-    Raises:
-        ErlnetError: the scene's own range is empty.
-    """
+    """Narrow the scene's range; how many frames will be rendered, at least one (Blender sees to that)."""
     if first is not None:
         scene.frame_start = first
     if last is not None:
         scene.frame_end = last
     scene.frame_step = 1
-    if scene.frame_end < scene.frame_start:
-        raise ErlnetError("The scene has no frames to render", scene.name, "set its frame range")
     return scene.frame_end - scene.frame_start + 1
 
 

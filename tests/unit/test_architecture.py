@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "face_track": {"errors", "formats"},
     "formats": {"errors", "formats"},
     "neural": {"errors", "formats", "face_track", "camera", "neural"},
-    "worker.server": {"errors", "formats", "face_track", "camera", "neural", "worker"},
+    "worker.handlers": {"errors", "formats", "face_track", "camera", "neural", "worker"},
     "worker": {"errors", "formats", "face_track", "camera", "worker"},
     "scene": {"errors", "formats", "face_track", "camera", "worker", "scene", "preferences", "properties"},
 }
