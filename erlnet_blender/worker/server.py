@@ -121,7 +121,7 @@ def describe(error: Exception) -> dict:
     if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
         remedy = "lower the resolution or the samples"
         return {"what": "Out of memory", "where": "", "remedy": remedy, "user_fault": True}
-    if isinstance(error, ModuleNotFoundError):
+    if isinstance(error, ModuleNotFoundError) and (error.name or "").split(".")[0] != __name__.split(".")[0]:
         remedy = "install it there, or choose another Python in the preferences (see `erlnet doctor`)"
         what = f"The worker's Python has no module {error.name}"
         return {"what": what, "where": sys.executable, "remedy": remedy, "user_fault": True}
