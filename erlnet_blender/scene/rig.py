@@ -23,7 +23,8 @@ from .rig_armature import build_armature
 from .rig_mesh import build_mesh, corrective_entries
 
 RIG_VERSION = 1
-HEAD_ID, HEAD_PATH, VERSION = "erlnet_head_id", "erlnet_head_path", "erlnet_rig_version"
+HEAD_ID, HEAD_PATH, HEAD_NAME = "erlnet_head_id", "erlnet_head_path", "erlnet_head_name"
+VERSION = "erlnet_rig_version"
 # Stands for the head that ships with the add-on, wherever that is installed.
 DEFAULT_HEAD = "<default head>"
 
@@ -60,7 +61,7 @@ def build_rig(
     mesh_object[HEAD_ID] = head.id
     rig.rotation_euler = (np.pi / 2, 0.0, 0.0)
     rig[HEAD_ID], rig[VERSION] = head.id, RIG_VERSION
-    rig[HEAD_PATH] = _portable(head_path)
+    rig[HEAD_PATH], rig[HEAD_NAME] = _portable(head_path), str(head.meta.get("name", head.id))
     _heads[_head_key(rig)] = head
     bpy.context.view_layer.update()
     return rig
@@ -123,6 +124,11 @@ def head_of(rig: bpy.types.Object) -> HeadModel:
             )
         _heads[key] = head
     return _heads[key]
+
+
+def head_name_of(rig: bpy.types.Object) -> str:
+    """What the rig's head model calls itself; its file is not opened."""
+    return str(rig.get(HEAD_NAME, rig[HEAD_ID]))
 
 
 def head_path_of(rig: bpy.types.Object) -> Path:

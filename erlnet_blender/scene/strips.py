@@ -7,6 +7,7 @@ from 5.0 the sequencer may show another scene than the viewport.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ class AudioClip:
         path: of the audio file.
         start_s: where in the file the strip begins to play, seconds.
         duration_s: how long it plays, seconds.
-        start_frame: the scene frame at which it begins; may be fractional.
+        start_frame: the whole scene frame at which it begins.
         is_muted: whether the strip is silent in the sequencer; it can be baked all the same.
     """
 
@@ -40,6 +41,11 @@ class AudioClip:
 def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
     """The scene whose sequencer the user sees."""
     return getattr(context, "sequencer_scene", None) or context.scene
+
+
+def speech_scene(context: bpy.types.Context) -> bpy.types.Scene:
+    """The scene whose voice is baked: the one in view if it has sound, else the sequencer's."""
+    return context.scene if sound_strips(context.scene) else sequencer_scene(context)
 
 
 def sound_strips(scene: bpy.types.Scene) -> list:
@@ -104,6 +110,9 @@ def clip_of(strip, scene: bpy.types.Scene) -> AudioClip:
         # The strip is pulled out before its content: silence first.
         start_frame -= start_s * fps
         start_s = 0.0
+    # Tracks begin on whole frames.
+    whole = float(math.ceil(start_frame - 1e-6))
+    start_s, start_frame = start_s + (whole - start_frame) / fps, whole
     end_frame = min(right_handle(strip), content_start + content_frames)
     duration_s = (end_frame - start_frame) / fps
     if duration_s <= 0:

@@ -1,0 +1,88 @@
+"""Everything that the add-on registers, in order: all of it, or on an error none of it.
+
+A module lists its classes in `CLASSES`, and may have `register` and `unregister` for what are not classes.
+"""
+
+from __future__ import annotations
+
+from types import ModuleType
+
+import bpy
+
+from . import engine, preferences, properties
+from .operators import (
+    add_head,
+    add_sound,
+    bake_speech,
+    cancel_job,
+    check_worker,
+    clear_bake,
+    export_track,
+    import_track,
+    reset_face,
+    start_here,
+    use_engine,
+)
+from .panels import render, sequencer, sidebar
+from .scene import jobs
+
+MODULES: tuple[ModuleType, ...] = (
+    preferences,
+    properties,
+    jobs,
+    start_here,
+    add_head,
+    add_sound,
+    bake_speech,
+    cancel_job,
+    clear_bake,
+    reset_face,
+    import_track,
+    export_track,
+    use_engine,
+    check_worker,
+    sidebar,
+    sequencer,
+    render,
+    engine,
+)
+
+
+def register() -> None:
+    """Register every module; if one fails, unregister those before it and raise."""
+    done: list[ModuleType] = []
+    try:
+        for module in MODULES:
+            _register(module)
+            done.append(module)
+    except BaseException:
+        for module in reversed(done):
+            _unregister(module)
+        raise
+
+
+def unregister() -> None:
+    """Unregister every module in the opposite order."""
+    for module in reversed(MODULES):
+        _unregister(module)
+
+
+def _register(module: ModuleType) -> None:
+    done: list[type] = []
+    try:
+        for item in getattr(module, "CLASSES", ()):
+            bpy.utils.register_class(item)
+            done.append(item)
+        if hasattr(module, "register"):
+            module.register()
+    except BaseException:
+        for item in reversed(done):
+            bpy.utils.unregister_class(item)
+        raise
+
+
+def _unregister(module: ModuleType) -> None:
+    if hasattr(module, "unregister"):
+        module.unregister()
+    for item in reversed(getattr(module, "CLASSES", ())):
+        bpy.utils.unregister_class(item)

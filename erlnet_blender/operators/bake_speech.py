@@ -1,0 +1,206 @@
+"""Voice to keyframes: the worker listens, Blender stays usable, the keys come in one undo step."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import bpy
+
+from ..errors import ErlnetError
+from ..face_track import FaceTrack
+from ..preferences import preferred_python
+from ..properties import FROM_FILE, FROM_RIG
+from ..scene import jobs
+from ..scene.keyframes import read_track, write_track
+from ..scene.rig import DEFAULT_HEAD, HEAD_PATH, find_rig, head_of, head_path_of, is_rig
+from ..scene.strips import AudioClip, clip_of, find_strip, speech_scene
+from ..worker.client import shared_client
+from .explained import Explained, rig_reason
+
+TICK_S = 0.1
+# Far longer than any recording takes; a worker that hangs is noticed sooner by its silence.
+TIMEOUT_S = 3600.0
+
+
+@dataclass(frozen=True)
+class Bake:
+    """What to bake onto which rig; names, since undo may replace every object meanwhile."""
+
+    rig_name: str
+    clip: AudioClip
+    header: dict
+
+    @classmethod
+    def from_context(cls, context: bpy.types.Context) -> Bake:
+        """The bake that the panels describe.
+
+        Raises:
+            ErlnetError: no voice, no head, or a style that cannot be read.
+        """
+        rig, scene, settings = find_rig(context), speech_scene(context), context.scene.erlnet
+        if rig is None:
+            raise ErlnetError(rig_reason(context) or "There is no head", context.scene.name)
+        head_of(rig)
+        clip = clip_of(find_strip(scene, settings.strip), scene)
+        header = {
+            "audio": str(clip.path),
+            "start_s": clip.start_s,
+            "duration_s": clip.duration_s,
+            "fps": scene.render.fps / scene.render.fps_base,
+            "style": style_of(context),
+            "strength": settings.strength,
+            "seed": settings.seed,
+            "head": "" if rig.get(HEAD_PATH, DEFAULT_HEAD) == DEFAULT_HEAD else str(head_path_of(rig)),
+        }
+        return cls(rig.name, clip, header)
+
+    def write(self, arrays: dict) -> str:
+        """Key the rig from the worker's result; returns a sentence about it.
+
+        Raises:
+            ErlnetError: the rig is gone, or the track does not fit it. Nothing is changed.
+        """
+        rig = bpy.data.objects.get(self.rig_name)
+        if rig is None or not is_rig(rig):
+            raise ErlnetError("The head was removed during the bake", self.rig_name, "bake again on another head")
+        track = FaceTrack.from_arrays(arrays)
+        write_track(rig, track, self.clip.start_frame, f"{self.clip.name} speech")
+        first = round(self.clip.start_frame)
+        return f"Baked {self.clip.name!r} onto {rig.name}: frames {first} to {first + len(track) - 1}"
+
+
+def style_of(context: bpy.types.Context) -> str:
+    """The style as the worker wants it: a preset's name, or the path of a track.
+
+    Raises:
+        ErlnetError: the chosen file or head cannot be used.
+    """
+    settings = context.scene.erlnet
+    if settings.style == FROM_FILE:
+        path = Path(bpy.path.abspath(settings.style_file))
+        if not settings.style_file or not path.is_file():
+            remedy = "choose one in the Style panel"
+            raise ErlnetError("No track file is chosen for the style", settings.style_file, remedy)
+        return str(path)
+    if settings.style == FROM_RIG:
+        return str(_track_of_rig(context, settings.style_rig))
+    return settings.style
+
+
+def _track_of_rig(context: bpy.types.Context, rig: bpy.types.Object | None) -> Path:
+    animation = rig.animation_data if rig is not None and is_rig(rig) else None
+    if animation is None or animation.action is None:
+        name = rig.name if rig is not None else ""
+        raise ErlnetError("The style needs an animated head", name, "choose one with an Action in the Style panel")
+    first, last = (round(frame) for frame in animation.action.frame_range)
+    path = Path(bpy.app.tempdir) / "erlnet_style.npz"
+    read_track(rig, context.scene, first, last).save(path)
+    return path
+
+
+class ERLNET_OT_bake_speech(Explained, bpy.types.Operator):
+    """Turn the voice into keyframes of the head; keys outside the recording stay as they are"""
+
+    bl_idname = "erlnet.bake_speech"
+    bl_label = "Bake Speech"
+    bl_options = {"REGISTER", "UNDO"}
+
+    _timer = None
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        """One job at a time; a head and a voice are needed."""
+        if jobs.current() is not None:
+            return f"{jobs.current().title} is still running"
+        if context.mode not in ("OBJECT", "POSE"):
+            return "Leave edit mode first"
+        reason = rig_reason(context)
+        if reason:
+            return reason
+        try:
+            find_strip(speech_scene(context), context.scene.erlnet.strip)
+        except ErlnetError as error:
+            return str(error)
+        return ""
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """Start the job and go on listening by timer; without a window, wait for it."""
+        if bpy.app.background or context.window is None:
+            return self.execute(context)
+        try:
+            self._start(context)
+        except ErlnetError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        self._timer = context.window_manager.event_timer_add(TICK_S, window=context.window)
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Bake and wait, for scripts and the command line."""
+        self._start(context)
+        while not self._job.poll():
+            self._job.client.wait(TICK_S)
+        self._finish()
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        """At each tick: progress; at the end: keys. Everything else is the user's."""
+        if event.type == "ESC" and event.value == "PRESS":
+            self._job.cancel()
+        elif event.type != "TIMER":
+            return {"PASS_THROUGH"}
+        ended = self._job.poll()
+        jobs.redraw(context)
+        if not ended:
+            progress = f"{self._job.fraction:.0%} {self._job.text}"
+            context.workspace.status_text_set(f"{self._job.title}: {progress}   (Esc cancels)")
+            return {"PASS_THROUGH"}
+        self._stop_listening(context)
+        try:
+            self._finish()
+        except ErlnetError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+    def cancel(self, context: bpy.types.Context) -> None:
+        """Blender ends the operator itself, e.g. when another file is opened."""
+        self._job.cancel()
+        self._stop_listening(context)
+
+    def _start(self, context: bpy.types.Context) -> None:
+        self._bake = Bake.from_context(context)
+        client = shared_client(preferred_python())
+        self._job = jobs.start(client, f"Baking {self._bake.clip.name!r}", "bake", self._bake.header)
+        if self._bake.clip.is_muted:
+            self.report({"WARNING"}, f"The strip {self._bake.clip.name!r} is muted: it is baked, but will not be heard")
+
+    def _finish(self) -> None:
+        """Write the keys of a job that is done.
+
+        Raises:
+            ErlnetError: the job failed or was cancelled, or its track does not fit.
+        """
+        job = self._job
+        if job.state == jobs.CANCELLED:
+            raise ErlnetError(job.message)
+        if job.error is not None:
+            raise job.error
+        try:
+            job.message = f"{self._bake.write(job.arrays)} in {job.seconds:.1f} s"
+        except ErlnetError as error:
+            job.fail(error)
+            raise
+        self.report({"INFO"}, job.message)
+
+    def _stop_listening(self, context: bpy.types.Context) -> None:
+        if self._timer is not None:
+            context.window_manager.event_timer_remove(self._timer)
+            self._timer = None
+        if context.workspace is not None:
+            context.workspace.status_text_set(None)
+        jobs.redraw(context)
+
+
+CLASSES = (ERLNET_OT_bake_speech,)

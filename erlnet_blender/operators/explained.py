@@ -1,0 +1,47 @@
+"""The manners of our operators: a greyed button says why, a failure is one sentence."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..errors import ErlnetError
+
+
+class Explained:
+    """Mixed into an operator, before `bpy.types.Operator`; the operator defines `run`."""
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        """Why the operator cannot run now; empty if it can."""
+        return ""
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """For Blender: whether the button is live, with the reason in its tooltip where it is not."""
+        reason = cls.disabled_reason(context)
+        if reason:
+            cls.poll_message_set(reason)
+        return not reason
+
+    def execute(self, context: bpy.types.Context) -> set[str]:
+        """Run; an `ErlnetError` becomes a report and nothing is pushed onto the undo stack."""
+        try:
+            self.run(context)
+        except ErlnetError as error:
+            self.report({"ERROR"}, str(error))
+            return {"CANCELLED"}
+        return {"FINISHED"}
+
+
+def object_mode_reason(context: bpy.types.Context) -> str:
+    """Why objects cannot be added now; empty if they can."""
+    return "" if context.mode in ("OBJECT", "POSE") else "Leave edit mode first"
+
+
+def rig_reason(context: bpy.types.Context) -> str:
+    """Why there is no rig to work on; empty if there is one."""
+    from ..scene.rig import find_rig, rigs_of
+
+    if find_rig(context) is not None:
+        return ""
+    return "Select one of the heads" if rigs_of(context.scene) else "Add a head first"

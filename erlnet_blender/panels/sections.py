@@ -1,0 +1,76 @@
+"""What the panels have in common: a reason where there is nothing, the voice, the bake and its progress."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..errors import ErlnetError
+from ..operators.bake_speech import ERLNET_OT_bake_speech
+from ..scene import jobs
+from ..scene.keyframes import baked_range
+from ..scene.rig import find_rig
+from ..scene.strips import AudioClip, clip_of, find_strip, speech_scene
+
+# A sidebar of usual width shows about so many characters in a line.
+LINE_CHARACTERS = 38
+
+
+def paragraph(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
+    """A text in as many lines as the sidebar's width needs."""
+    column = layout.column(align=True)
+    column.scale_y = 0.8
+    line = ""
+    for word in text.split():
+        if line and len(line) + len(word) + 1 > LINE_CHARACTERS:
+            column.label(text=line, icon=icon)
+            line, icon = "", "BLANK1" if icon != "NONE" else icon
+        line = f"{line} {word}".strip()
+    column.label(text=line, icon=icon)
+
+
+def draw_voice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """Which strip speaks, and what of which file it plays."""
+    settings = context.scene.erlnet
+    layout.prop(settings, "strip", text="", icon="SOUND")
+    layout.operator("erlnet.add_sound", icon="FILE_SOUND")
+    scene = speech_scene(context)
+    try:
+        clip = clip_of(find_strip(scene, settings.strip), scene)
+    except ErlnetError as error:
+        paragraph(layout, str(error), "INFO")
+        return
+    _draw_clip(layout, clip)
+
+
+def _draw_clip(layout: bpy.types.UILayout, clip: AudioClip) -> None:
+    column = layout.column(align=True)
+    column.label(text=clip.name, icon="MUTE_IPO_ON" if clip.is_muted else "SPEAKER")
+    column.label(text=f"From frame {clip.start_frame:.0f}, {clip.duration_s:.2f} s", icon="BLANK1")
+    if clip.start_s > 0:
+        column.label(text=f"Recording from {clip.start_s:.2f} s on", icon="BLANK1")
+    if clip.is_muted:
+        paragraph(column, "Muted: it can be baked, but will not be heard", "ERROR")
+
+
+def draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The button, or how far the running job is; and what became of the last one."""
+    job = jobs.current()
+    if job is not None:
+        layout.progress(factor=job.fraction, text=f"{job.fraction:.0%}  {job.text}")
+        layout.operator("erlnet.cancel_job", icon="X")
+        return
+    row = layout.row()
+    row.scale_y = 1.5
+    row.operator("erlnet.bake_speech", icon="RENDER_ANIMATION")
+    reason = ERLNET_OT_bake_speech.disabled_reason(context)
+    if reason:
+        paragraph(layout, reason, "INFO")
+    last = jobs.last()
+    if last is not None and last.message:
+        paragraph(layout, last.message, {jobs.DONE: "CHECKMARK", jobs.FAILED: "ERROR"}.get(last.state, "CANCEL"))
+    rig = find_rig(context)
+    frames = baked_range(rig) if rig is not None else None
+    if frames is not None:
+        row = layout.row(align=True)
+        row.label(text=f"Keys {frames[0]} to {frames[1]}")
+        row.operator("erlnet.clear_bake", text="", icon="TRASH")

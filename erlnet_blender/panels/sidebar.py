@@ -1,0 +1,182 @@
+"""The tab "ERLNet" of the 3D view's sidebar: Head, Voice, Style, Bake, Edit, Avatar."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..operators.explained import rig_reason
+from ..properties import FROM_FILE, FROM_RIG
+from ..scene.controls import EYELIDS, FACE_BONE, SEMANTIC
+from ..scene.rig import find_rig, head_name_of
+from ..scene.stage import ENGINE
+from .sections import draw_bake, draw_voice, paragraph
+
+
+class _Tab:
+    bl_space_type = "VIEW_3D"
+    bl_region_type = "UI"
+    bl_category = "ERLNet"
+
+
+class ERLNET_PT_head(_Tab, bpy.types.Panel):
+    """Which head speaks"""
+
+    bl_label = "Head"
+    bl_order = 0
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """The chosen rig, or how to get one."""
+        layout = self.layout
+        rig = find_rig(context)
+        if rig is None:
+            paragraph(layout, rig_reason(context), "INFO")
+            row = layout.row()
+            row.scale_y = 1.5
+            row.operator("erlnet.start_here", icon="PLAY")
+            layout.operator("erlnet.add_head", text="Add Head", icon="ADD")
+            return
+        layout.label(text=rig.name, icon="ARMATURE_DATA")
+        layout.label(text=head_name_of(rig), icon="BLANK1")
+        row = layout.row(align=True)
+        row.operator("erlnet.import_track", text="Import", icon="IMPORT")
+        row.operator("erlnet.export_track", text="Export", icon="EXPORT")
+
+
+class ERLNET_PT_voice(_Tab, bpy.types.Panel):
+    """Which recording is spoken"""
+
+    bl_label = "Voice"
+    bl_order = 1
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Strip and clip."""
+        draw_voice(self.layout, context)
+
+
+class ERLNET_PT_style(_Tab, bpy.types.Panel):
+    """How it is spoken"""
+
+    bl_label = "Style"
+    bl_order = 2
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Preset, file or head; strength; seed."""
+        layout, settings = self.layout, context.scene.erlnet
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        layout.prop(settings, "style")
+        if settings.style == FROM_FILE:
+            layout.prop(settings, "style_file")
+        elif settings.style == FROM_RIG:
+            layout.prop(settings, "style_rig")
+        layout.prop(settings, "strength", slider=True)
+        layout.prop(settings, "seed")
+
+
+class ERLNET_PT_bake(_Tab, bpy.types.Panel):
+    """From voice to keys"""
+
+    bl_label = "Bake"
+    bl_order = 3
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Button, progress, outcome."""
+        draw_bake(self.layout, context)
+
+
+class ERLNET_PT_edit(_Tab, bpy.types.Panel):
+    """Sliders over the baked performance"""
+
+    bl_label = "Edit"
+    bl_order = 4
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Semantic controls, eyelids, jaw and head; hover one and press I to key it."""
+        layout = self.layout
+        rig = find_rig(context)
+        if rig is None:
+            paragraph(layout, rig_reason(context), "INFO")
+            return
+        face = rig.pose.bones[FACE_BONE]
+        labels = {"open": "Open", **{name: entry[0] for name, entry in SEMANTIC.items()}, "blink": "Blink"}
+        _sliders(layout, face, labels)
+        _sliders(layout, face, dict(zip(EYELIDS, ("Eyelid Left", "Eyelid Right"), strict=True)))
+        for name, label in (("neck", "Head"), ("jaw", "Jaw")):
+            bone = rig.pose.bones[name]
+            path = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
+            layout.prop(bone, path.get(bone.rotation_mode, "rotation_euler"), text=label)
+        layout.operator("erlnet.reset_face", icon="LOOP_BACK")
+
+
+class ERLNET_PT_edit_raw(_Tab, bpy.types.Panel):
+    """FLAME's own coefficients, which the bake writes"""
+
+    bl_label = "Expressions"
+    bl_parent_id = "ERLNET_PT_edit"
+    bl_options = {"DEFAULT_CLOSED"}
+
+    @classmethod
+    def poll(cls, context: bpy.types.Context) -> bool:
+        """Only with a head."""
+        return find_rig(context) is not None
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """One slider each, named as the head names them."""
+        face = find_rig(context).pose.bones[FACE_BONE]
+        names = sorted(name for name, _ in face.items() if name.startswith("Exp"))
+        labels = {}
+        for name in names:
+            description = face.id_properties_ui(name).as_dict().get("description", "")
+            labels[name] = description.rpartition(": ")[2] or name
+        _sliders(self.layout, face, labels)
+
+
+def _sliders(layout: bpy.types.UILayout, face: bpy.types.PoseBone, labels: dict[str, str]) -> None:
+    column = layout.column(align=True)
+    for name, label in labels.items():
+        if name in face:
+            column.prop(face, f'["{name}"]', text=label, slider=True)
+
+
+class ERLNET_PT_avatar(_Tab, bpy.types.Panel):
+    """How the head looks in the final picture"""
+
+    bl_label = "Avatar"
+    bl_order = 5
+
+    def draw(self, context: bpy.types.Context) -> None:
+        """Engine, avatar, device."""
+        layout, scene = self.layout, context.scene
+        rig = find_rig(context)
+        if scene.render.engine != ENGINE:
+            paragraph(layout, f"The scene renders with {engine_label(context)}", "INFO")
+            layout.operator("erlnet.use_engine", icon="RESTRICT_RENDER_OFF")
+        layout.use_property_split = True
+        layout.use_property_decorate = False
+        if rig is not None:
+            layout.prop(rig.erlnet, "avatar")
+            if not rig.erlnet.avatar:
+                layout.label(text="The avatar that comes with ERLNet", icon="BLANK1")
+        layout.prop(scene.erlnet, "device")
+        layout.prop(scene.erlnet, "samples")
+        row = layout.row(align=True)
+        row.operator("render.render", text="Image", icon="RENDER_STILL")
+        row.operator("render.render", text="Movie", icon="RENDER_ANIMATION").animation = True
+
+
+def engine_label(context: bpy.types.Context) -> str:
+    """The chosen render engine as Blender's menu names it."""
+    render = context.scene.render
+    items = render.bl_rna.properties["engine"].enum_items
+    return items[render.engine].name if render.engine in items else render.engine.replace("_", " ").title()
+
+
+CLASSES = (
+    ERLNET_PT_head,
+    ERLNET_PT_voice,
+    ERLNET_PT_style,
+    ERLNET_PT_bake,
+    ERLNET_PT_edit,
+    ERLNET_PT_edit_raw,
+    ERLNET_PT_avatar,
+)
