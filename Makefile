@@ -17,6 +17,7 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info[:2] != (3, 11))' 2>/dev/null || { echo "error: $(PYTHON) is not Python 3.11 with venv, install python3.11-venv or call make PYTHON=/path/to/python3.11" >&2; exit 2; }
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[worker,blender,tracking,dev]'
+	@$(BIN)/python -c 'import bpy' || { echo "error: Blender's module cannot be loaded, install its system libraries (Debian, Ubuntu: apt install libx11-6 libxi6 libxfixes3 libxrender1 libsm6 libxkbcommon0 libgl1 libglib2.0-0)" >&2; exit 2; }
 	@$(BIN)/erlnet doctor --setup
 	@touch $@
 
