@@ -106,7 +106,7 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
         header, arrays = shot.request()
         request = client.submit(protocol.RENDER, header, arrays, RENDER_TIMEOUT_S)
         try:
-            while not self.test_break():
+            while not self._is_escaped():
                 if stop_requested.is_set():
                     raise Cancelled
                 for event in client.poll(request):
@@ -123,3 +123,6 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
         finally:
             client.cancel(request)
             client.poll(request)
+
+    def _is_escaped(self) -> bool:
+        return self.test_break()

@@ -39,6 +39,8 @@ class Viewport:
         self._version = 0
         self._failed_view: tuple | None = None
         self._closed = False
+        # Blender knows a timer by its function; a bound method would be a new one at each look.
+        self._timer = self._tick
 
     def scene_changed(self) -> None:
         """The pose, the camera or the settings may differ from what is shown."""
@@ -78,8 +80,8 @@ class Viewport:
             self._fail(error)
             return
         self._requested_view = wanted
-        if not bpy.app.timers.is_registered(self._tick):
-            bpy.app.timers.register(self._tick, first_interval=TIMER_S)
+        if not bpy.app.timers.is_registered(self._timer):
+            bpy.app.timers.register(self._timer, first_interval=TIMER_S)
 
     def _tick(self) -> float | None:
         """Wake the view when the worker has something, or when it has stood still long enough to be refined."""
@@ -110,9 +112,10 @@ class Viewport:
                 self._engine.update_stats("", "")
 
     def _fail(self, error: ErlnetError) -> None:
-        # Shown in the corner of the view; a report would be repeated at every redraw.
-        self._failed_view = self._view
-        self._engine.update_stats("ERLNet", str(error))
+        # Shown at the top of the view; a report would be repeated at every redraw. An old picture would mislead.
+        self._failed_view, self._image, self._texture = self._view, None, None
+        self._engine.update_stats("", str(error))
+        self._engine.tag_redraw()
 
     def _drop_request(self) -> None:
         if self._request is not None:
