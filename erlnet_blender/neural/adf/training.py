@@ -9,7 +9,6 @@ was never stopped (one thread, same machine).
 from __future__ import annotations
 
 import math
-import sys
 import time
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from torch.nn import functional
 from ...errors import ErlnetError
 from .articulation import ARTICULATION
 from .checkpoint import load_tensors, save_tensors, save_weights
+from .evaluation import calibrate
 from .network import CONTACT_COLUMNS, SHAPE_COLUMNS, SpeechToFaceNetwork, speaking_of
 from .preparation import Prepared, prepare
 from .speech_corpus import SpeechCorpus
@@ -230,6 +230,9 @@ def train(
         if run.step % _SAVE_EVERY == 0 or run.step == steps:
             run.save(state_path, notes)
             save_weights(out, run.network, run.average, {**made, "trained_steps": run.step})
+    if corpus.entries("development"):
+        calibration = calibrate(corpus_dir, out)
+        report(f"closure threshold {calibration['closure_threshold']}, gains {calibration['gains']}", flush=True)
     return {"steps": run.step - first, "loss": smooth, "seconds": time.monotonic() - started}
 
 
@@ -246,7 +249,3 @@ def _loss(run: _Run, batches: _Batches, random: np.random.Generator, seed: int) 
     )
     style = style_loss(run.network, content, truth, batches.references(random), random)  # type: ignore[arg-type]
     return speech_loss(outputs, motion, phones, accents) + style
-
-
-if __name__ == "__main__":
-    train(sys.argv[1], sys.argv[2], int(sys.argv[3]), "--resume" in sys.argv)

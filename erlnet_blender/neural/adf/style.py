@@ -1,0 +1,183 @@
+"""Styles: presets by name, and the style of a motion that somebody filmed, animated or tracked.
+
+A style is a code of 128: 20 explicit factors (`style_factors`) and a learnt residual of 108. Neutral is zero.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ...errors import ErlnetError
+from ...face_track import FaceTrack
+from ...formats.head_model import HeadModel
+from .articulation import CHANNEL_RATE_HZ, MOUTH, SHAPES, column, mouth_of
+from .closure import runs
+from .network import RESIDUAL_SIZE, SpeechToFaceNetwork
+from .style_factors import HIGHEST, LOWEST, NAMES, NEUTRAL, code_of, with_values
+
+PRESETS: dict[str, dict[str, float]] = {
+    "neutral": {},
+    "happy": {
+        "smile": 0.42, "smile_accent": 0.2, "brow_raise": 0.08, "brow_accent": 0.35, "squint": 0.08,
+        "lip_amplitude": 1.12, "jaw_amplitude": 1.08, "head_pitch_deg": -1.5, "yaw_spread_deg": 2.6,
+        "roll_spread_deg": 1.6, "pitch_spread_deg": 1.8, "head_tempo_hz": 0.45, "nod_deg": 3.0,
+    },
+    "sad": {
+        "smile": 0.0, "smile_accent": 0.0, "frown": 0.38, "brow_inner": 0.5, "brow_accent": 0.08, "squint": 0.06,
+        "jaw_amplitude": 0.72, "lip_amplitude": 0.78, "head_pitch_deg": 6.0, "head_roll_deg": 2.5,
+        "pitch_spread_deg": 0.9, "yaw_spread_deg": 1.1, "roll_spread_deg": 0.6, "head_tempo_hz": 0.2, "nod_deg": 1.0,
+        "blinks_per_minute": 12.0,
+    },
+    "angry": {
+        "smile": 0.0, "smile_accent": 0.0, "frown": 0.22, "brow_down": 0.6, "brow_accent": 0.0, "squint": 0.22,
+        "jaw_amplitude": 1.2, "lip_amplitude": 1.25, "head_pitch_deg": 3.0, "pitch_spread_deg": 1.8,
+        "yaw_spread_deg": 2.2, "head_tempo_hz": 0.6, "nod_deg": 4.5, "blinks_per_minute": 9.0,
+    },
+    "energetic": {
+        "smile": 0.2, "smile_accent": 0.2, "brow_raise": 0.15, "brow_accent": 0.6, "eye_wide": 0.12,
+        "jaw_amplitude": 1.3, "lip_amplitude": 1.25, "pitch_spread_deg": 2.6, "yaw_spread_deg": 4.0,
+        "roll_spread_deg": 2.2, "head_tempo_hz": 0.65, "nod_deg": 5.0, "blinks_per_minute": 22.0,
+    },
+    "calm": {
+        "smile": 0.12, "smile_accent": 0.03, "brow_accent": 0.08, "jaw_amplitude": 0.82, "lip_amplitude": 0.85,
+        "pitch_spread_deg": 0.7, "yaw_spread_deg": 1.0, "roll_spread_deg": 0.5, "head_tempo_hz": 0.18, "nod_deg": 1.0,
+        "blinks_per_minute": 12.0,
+    },
+    "surprised": {
+        "smile": 0.0, "brow_raise": 0.5, "brow_inner": 0.25, "brow_accent": 0.4, "eye_wide": 0.4,
+        "jaw_amplitude": 1.25, "head_pitch_deg": -3.0, "head_tempo_hz": 0.4, "blinks_per_minute": 10.0,
+    },
+    "serious": {
+        "smile": 0.0, "smile_accent": 0.0, "brow_down": 0.2, "brow_accent": 0.12, "squint": 0.05, "frown": 0.06,
+        "pitch_spread_deg": 1.0, "yaw_spread_deg": 1.3, "nod_deg": 2.5, "head_tempo_hz": 0.3,
+    },
+}  # fmt: skip
+
+# Standard deviations of the neutral rule-made corpus (development split), against which amplitudes are measured.
+_TYPICAL_SPREAD = {
+    "jaw": 0.153, "pucker": 0.162, "funnel": 0.124, "stretch": 0.139, "upper_lip_raise": 0.043,
+    "lower_lip_depress": 0.074,
+}  # fmt: skip
+# 10 % to 90 % range of the smoothed accents: what a smile or brow that follows them moves by, per unit of its factor.
+_SLOW_ACCENT_RANGE, _ACCENT_RANGE = 0.48, 0.56
+_LEAST_JAW_SPREAD = 0.02
+_SHORTEST_S, _WINDOW_S = 1.0, 4.0
+_MOST_WINDOWS = 16
+_BLINK_PRIOR_S = 30.0
+
+
+def preset_code(name: str) -> np.ndarray:
+    """(128,) code of a preset.
+
+    Raises:
+        ErlnetError: there is no such preset.
+    """
+    if name not in PRESETS:
+        raise ErlnetError(
+            "Unknown style", repr(name), f"choose one of {', '.join(PRESETS)}, or a .npz face track to take it from"
+        )
+    return np.concatenate([code_of(with_values(**PRESETS[name])), np.zeros(RESIDUAL_SIZE, np.float32)])
+
+
+def style_code(style: str, strength: float, head: HeadModel, network: SpeechToFaceNetwork) -> tuple[np.ndarray, str]:
+    """(128,) code of a preset or of a FaceTrack file, `strength` times as far from neutral; and a note, often empty.
+
+    Raises:
+        ErlnetError: unknown preset, unusable file, or a strength outside 0..3.
+    """
+    if not (np.isfinite(strength) and 0 <= strength <= 3):
+        raise ErlnetError(f"Style strength {strength} is not between 0 and 3")
+    if str(style).lower().endswith(".npz"):
+        code, note = track_code(FaceTrack.load(Path(style)), head, network)
+    else:
+        code, note = preset_code(style), ""
+    return code * np.float32(strength), note
+
+
+def track_code(track: FaceTrack, head: HeadModel, network: SpeechToFaceNetwork) -> tuple[np.ndarray, str]:
+    """(128,) style code of a motion, and a note on what could not be seen in it.
+
+    Where the track's head is another one, its expressions mean nothing here: then jaw, head and eyelids speak alone.
+
+    Raises:
+        ErlnetError: the track is shorter than a second.
+    """
+    if track.duration_s < _SHORTEST_S:
+        raise ErlnetError(
+            f"Style reference is {track.duration_s:.2f} s long", "", "use at least 1 s, better 4 s or more, of speech"
+        )
+    names = head.expression_names if track.head_id == head.id else []
+    mouth, seen = mouth_of(track.jaw_pose, track.expr, names)
+    mouth = _at_channel_rate(mouth, track.fps)
+    head_rad = _at_channel_rate(track.rotation + track.neck_pose, track.fps)
+    eyelids = _at_channel_rate(track.eyelids, track.fps)
+    factors = measured_factors(mouth, seen, head_rad, eyelids)
+    if not seen.all():
+        missing = [name for name, there in zip(MOUTH, seen, strict=True) if not there]
+        note = f"style reference shows nothing of {', '.join(missing)}: neutral there"
+        return np.concatenate([code_of(factors), np.zeros(RESIDUAL_SIZE, np.float32)]), note
+    return np.concatenate([code_of(factors), _residual(mouth, network)]), ""
+
+
+def measured_factors(mouth: np.ndarray, seen: np.ndarray, head_rad: np.ndarray, eyelids: np.ndarray) -> np.ndarray:
+    """(20,) factor values measured in motion at 50 Hz; neutral where nothing can be measured.
+
+    Amplitudes are spreads against those of neutral speech; resting expression is the median, its liveliness the range
+    from 10 % to 90 %; blink rate leans towards the usual one, as a few seconds hold too few blinks to count. Nods
+    cannot be told from other pitch without the sound, and stay neutral.
+
+    Args:
+        mouth: (T, 18) of which `seen` (18,) can be believed; head_rad: (T, 3); eyelids: (T, 2).
+    """
+    found: dict[str, float] = {}
+    spread = {name: float(mouth[:, column(name)].std()) for name in SHAPES if seen[column(name)]}
+    if spread["jaw"] > _LEAST_JAW_SPREAD:
+        found["jaw_amplitude"] = spread["jaw"] / _TYPICAL_SPREAD["jaw"]
+        lips = [spread[name] / _TYPICAL_SPREAD[name] for name in spread if name != "jaw"]
+        if lips:
+            found["lip_amplitude"] = float(np.median(lips))
+    for name in ("smile", "frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide"):
+        if seen[column(name)]:
+            low, middle, high = np.quantile(mouth[:, column(name)], [0.1, 0.5, 0.9])
+            found[name] = float(low if name == "brow_raise" else middle)
+            if name == "smile":
+                found["smile_accent"] = float(high - low) / _SLOW_ACCENT_RANGE
+            if name == "brow_raise":
+                found["brow_accent"] = float(high - low) / _ACCENT_RANGE
+    degrees = np.rad2deg(head_rad)
+    slow = degrees - degrees.mean(0)
+    for index, axis in enumerate(("pitch", "yaw", "roll")):
+        found[f"head_{axis}_deg"] = float(degrees[:, index].mean())
+        found[f"{axis}_spread_deg"] = float(degrees[:, index].std())
+    # For a band-limited motion, speed over spread is 2π times its mean frequency (Rice 1945).
+    speed = np.sqrt(np.mean(np.diff(slow, axis=0) ** 2, axis=0)) * CHANNEL_RATE_HZ
+    if slow.std() > 0.05:
+        found["head_tempo_hz"] = float(np.sum(speed) / np.sum(slow.std(0)) / (2 * np.pi)) * _TEMPO_OF_MEAN_FREQUENCY
+    count = len(runs(eyelids.mean(1) > 0.5))
+    usual = NEUTRAL[NAMES.index("blinks_per_minute")]
+    duration_s = len(eyelids) / CHANNEL_RATE_HZ
+    found["blinks_per_minute"] = 60 * (count + usual / 60 * _BLINK_PRIOR_S) / (duration_s + _BLINK_PRIOR_S)
+    return np.clip(with_values(**found), LOWEST, HIGHEST)
+
+
+# Measured on `head_motion.head_rotation` itself: cut-off over root-mean-square frequency.
+_TEMPO_OF_MEAN_FREQUENCY = 2.4
+
+
+def _residual(mouth: np.ndarray, network: SpeechToFaceNetwork) -> np.ndarray:
+    """Mean residual code over windows of 4 s, the length it was trained on."""
+    length = int(_WINDOW_S * CHANNEL_RATE_HZ)
+    starts = np.linspace(0, max(0, len(mouth) - length), _MOST_WINDOWS).astype(int)
+    windows = [mouth[start : start + length] for start in sorted(set(starts.tolist()))]
+    with torch.no_grad():
+        return network.style_encoder(torch.from_numpy(np.stack(windows))).mean(0).numpy()
+
+
+def _at_channel_rate(curves: np.ndarray, fps: float) -> np.ndarray:
+    """(N, C) at `fps` resampled to 50 Hz, frame middles to frame middles."""
+    own_s = (np.arange(len(curves)) + 0.5) / fps
+    times_s = (np.arange(max(1, round(len(curves) / fps * CHANNEL_RATE_HZ))) + 0.5) / CHANNEL_RATE_HZ
+    return np.stack([np.interp(times_s, own_s, column_) for column_ in curves.T], 1).astype(np.float32)
