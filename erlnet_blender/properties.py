@@ -54,7 +54,8 @@ class ERLNET_PG_scene(bpy.types.PropertyGroup):
         description="How strongly the style is applied: 0 neutral, 1 as it is, more exaggerates",
         default=1.0,
         min=0.0,
-        max=2.0,
+        max=3.0,
+        soft_max=2.0,
         subtype="FACTOR",
     )
     seed: bpy.props.IntProperty(

@@ -11,4 +11,6 @@ STYLE_PRESETS = (
     ("angry", "Angry", "Brows down, tense lips, hard accents"),
     ("energetic", "Energetic", "Wide mouth and a lot of head motion"),
     ("calm", "Calm", "Small mouth and hardly any head motion"),
+    ("surprised", "Surprised", "Brows high, eyes and mouth wide"),
+    ("serious", "Serious", "No smile, still brows, few head motions"),
 )

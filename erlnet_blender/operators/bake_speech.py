@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,8 +56,8 @@ class Bake:
         }
         return cls(rig.name, clip, header)
 
-    def write(self, arrays: dict) -> str:
-        """Key the rig from the worker's result; returns a sentence about it.
+    def write(self, arrays: dict) -> tuple[str, list[str]]:
+        """Key the rig from the worker's result; returns a sentence about it, and what the worker remarked.
 
         Raises:
             ErlnetError: the rig is gone, or the track does not fit it. Nothing is changed.
@@ -67,7 +68,8 @@ class Bake:
         track = FaceTrack.from_arrays(arrays)
         write_track(rig, track, self.clip.start_frame, f"{self.clip.name} speech")
         first = round(self.clip.start_frame)
-        return f"Baked {self.clip.name!r} onto {rig.name}: frames {first} to {first + len(track) - 1}"
+        done = f"Baked {self.clip.name!r} onto {rig.name}: frames {first} to {first + len(track) - 1}"
+        return done, [str(note) for note in json.loads(track.source).get("notes", [])]
 
 
 def style_of(context: bpy.types.Context) -> str:
@@ -188,11 +190,12 @@ class ERLNET_OT_bake_speech(Explained, bpy.types.Operator):
         if job.error is not None:
             raise job.error
         try:
-            job.message = f"{self._bake.write(job.arrays)} in {job.seconds:.1f} s"
+            done, remarks = self._bake.write(job.arrays)
         except ErlnetError as error:
             job.fail(error)
             raise
-        self.report({"INFO"}, job.message)
+        job.message = "; ".join([f"{done} in {job.seconds:.1f} s", *remarks])
+        self.report({"WARNING" if remarks else "INFO"}, job.message)
 
     def _stop_listening(self, context: bpy.types.Context) -> None:
         if self._timer is not None:

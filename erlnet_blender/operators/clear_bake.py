@@ -24,8 +24,9 @@ class ERLNET_OT_clear_bake(Explained, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         """Remove them over the whole range."""
         rig = find_rig(context)
-        removed = clear_bake(rig, *baked_range(rig))
-        self.report({"INFO"}, f"Removed {removed} keys of {rig.name}")
+        frames = baked_range(rig)
+        if frames is not None:
+            self.report({"INFO"}, f"Removed {clear_bake(rig, *frames)} keys of {rig.name}")
 
 
 CLASSES = (ERLNET_OT_clear_bake,)

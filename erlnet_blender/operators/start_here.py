@@ -8,6 +8,7 @@ import bpy
 
 from ..formats.head_model import default_head_path
 from ..scene.stage import build_stage
+from ..scene.strips import sound_strips
 from .explained import Explained, object_mode_reason
 
 
@@ -64,7 +65,7 @@ STARTUP_OBJECTS = {"Cube", "Camera", "Light"}
 def is_untouched(scene: bpy.types.Scene) -> bool:
     """Whether the scene is empty or is Blender's startup scene, never saved."""
     names = {item.name for item in scene.objects}
-    return not names or (names <= STARTUP_OBJECTS and not bpy.data.filepath and scene.sequence_editor is None)
+    return not sound_strips(scene) and (not names or (names <= STARTUP_OBJECTS and not bpy.data.filepath))
 
 
 def clear_startup_objects(scene: bpy.types.Scene) -> None:

@@ -100,7 +100,7 @@ class ERLNET_PT_edit(_Tab, bpy.types.Panel):
         face = rig.pose.bones[FACE_BONE]
         labels = {"open": "Open", **{name: entry[0] for name, entry in SEMANTIC.items()}, "blink": "Blink"}
         _sliders(layout, face, labels)
-        _sliders(layout, face, dict(zip(EYELIDS, ("Eyelid Left", "Eyelid Right"), strict=True)))
+        _sliders(layout, face, dict(zip(EYELIDS, ("Lid Left", "Lid Right"), strict=True)))
         for name, label in (("neck", "Head"), ("jaw", "Jaw")):
             bone = rig.pose.bones[name]
             path = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
@@ -132,10 +132,10 @@ class ERLNET_PT_edit_raw(_Tab, bpy.types.Panel):
 
 
 def _sliders(layout: bpy.types.UILayout, face: bpy.types.PoseBone, labels: dict[str, str]) -> None:
-    column = layout.column(align=True)
+    grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
     for name, label in labels.items():
         if name in face:
-            column.prop(face, f'["{name}"]', text=label, slider=True)
+            grid.prop(face, f'["{name}"]', text=label, slider=True)
 
 
 class ERLNET_PT_avatar(_Tab, bpy.types.Panel):

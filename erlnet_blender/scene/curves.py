@@ -10,6 +10,8 @@ VECTOR = bpy.types.Keyframe.bl_rna.properties["handle_left_type"].enum_items["VE
 _TYPES = bpy.types.Keyframe.bl_rna.properties["type"].enum_items
 # Keys that a program made are of a type of their own, so that an animator sees which are his.
 GENERATED = (_TYPES.get("GENERATED") or _TYPES["JITTER"]).value
+# Frames closer than this are the same frame.
+MARGIN = 1e-3
 
 # What a key consists of: attribute, numbers for each key, type.
 _ATTRIBUTES = (
@@ -72,10 +74,10 @@ def replace_keys(
     """
     old = _read_keys(curve)
     if drop is None:
-        margin = 1e-3
-        drop = (old["co"][:, 0] >= frames[0] - margin) & (old["co"][:, 0] <= frames[-1] + margin)
+        drop = (old["co"][:, 0] >= frames[0] - MARGIN) & (old["co"][:, 0] <= frames[-1] + MARGIN)
+    keep = np.logical_not(drop)
     new = _generated(frames, values)
-    merged = {name: np.concatenate([old[name][~drop], new[name]]) for name, _, _ in _ATTRIBUTES}
+    merged = {name: np.concatenate([old[name][keep], new[name]]) for name, _, _ in _ATTRIBUTES}
     order = np.argsort(merged["co"][:, 0], kind="stable")
     points = curve.keyframe_points
     points.clear()
@@ -89,7 +91,7 @@ def generated_keys(curve: bpy.types.FCurve, first_frame: float = -np.inf, last_f
     """Bool mask (K,) of the keys between two frames that `replace_keys` made."""
     keys = _read_keys(curve)
     frames = keys["co"][:, 0]
-    return (keys["type"][:, 0] == GENERATED) & (frames >= first_frame - 1e-3) & (frames <= last_frame + 1e-3)
+    return (keys["type"][:, 0] == GENERATED) & (frames >= first_frame - MARGIN) & (frames <= last_frame + MARGIN)
 
 
 def _read_keys(curve: bpy.types.FCurve) -> dict[str, np.ndarray]:
@@ -107,8 +109,8 @@ def _generated(frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
     keys = {name: np.zeros((count, width), dtype) for name, width, dtype in _ATTRIBUTES}
     keys["co"][:] = np.stack([frames, values], 1)
     # Handles a third of a frame out, in case the animator changes the interpolation.
-    keys["handle_left"][:] = keys["co"] - np.float32([1 / 3, 0])
-    keys["handle_right"][:] = keys["co"] + np.float32([1 / 3, 0])
+    keys["handle_left"][:] = keys["co"] - np.array([1 / 3, 0], np.float32)
+    keys["handle_right"][:] = keys["co"] + np.array([1 / 3, 0], np.float32)
     keys["handle_left_type"][:] = keys["handle_right_type"][:] = VECTOR
     keys["interpolation"][:] = LINEAR
     keys["type"][:] = GENERATED

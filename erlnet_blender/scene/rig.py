@@ -67,7 +67,7 @@ def build_rig(
     return rig
 
 
-def is_rig(item: object) -> bool:
+def is_rig(item: bpy.types.ID | None) -> bool:
     """Whether `item` is the armature object of a rig."""
     return isinstance(item, bpy.types.Object) and item.type == "ARMATURE" and HEAD_ID in item
 

@@ -65,7 +65,7 @@ def find_strip(scene: bpy.types.Scene, name: str = ""):
     """
     strips = sound_strips(scene)
     if not strips:
-        raise ErlnetError("There is no sound strip in the sequencer", scene.name, "add a voice recording first")
+        raise ErlnetError("There is no sound strip in the sequencer", "", "add a voice recording first")
     if name:
         for strip in strips:
             if strip.name == name:
@@ -77,7 +77,7 @@ def find_strip(scene: bpy.types.Scene, name: str = ""):
         return active
     if len(strips) == 1:
         return strips[0]
-    raise ErlnetError(f"There are {len(strips)} sound strips", scene.name, "choose one in the Voice panel")
+    raise ErlnetError(f"There are {len(strips)} sound strips", "", "choose one in the Voice panel")
 
 
 def left_handle(strip) -> float:

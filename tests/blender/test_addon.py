@@ -219,3 +219,10 @@ def test_files_remember_the_settings(tmp_path):
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
     scene, rig = bpy.context.scene, find_rig(bpy.context)
     assert (scene.erlnet.style, scene.erlnet.strength, rig.erlnet.avatar) == ("sad", 0.5, "//mine.safetensors")
+
+
+def test_styles_are_those_of_the_model():
+    from erlnet_blender.neural.adf.style import PRESETS
+    from erlnet_blender.style_presets import STYLE_PRESETS
+
+    assert [name for name, _, _ in STYLE_PRESETS] == list(PRESETS)
