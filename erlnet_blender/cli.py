@@ -107,7 +107,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_speech_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--style", default="neutral", metavar="S", help="a preset's name or a track (.npz)")
-    command.add_argument("--strength", type=_positive, default=1.0, metavar="X", help="of the style, default 1")
+    command.add_argument("--strength", type=_strength, default=1.0, metavar="X", help="of the style, 0 to 3, default 1")
     command.add_argument("--seed", type=int, default=0, metavar="N")
 
 
@@ -139,6 +139,10 @@ def _positive(text: str) -> float:
     if not 0 < value <= 1000:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and up to 1000")
     return value
+
+
+def _strength(text: str) -> float:
+    return 0.0 if text == "0" else _positive(text)
 
 
 def _count(text: str) -> int:
@@ -221,8 +225,17 @@ def _evaluate(options: argparse.Namespace) -> None:
     if options.json:
         print(json.dumps(figures))
     else:
-        for name, value in figures.items():
-            print(f"{name:32}{value:.4g}" if isinstance(value, float) else f"{name:32}{value}")
+        _print_figures(figures)
+
+
+def _print_figures(figures: dict, indent: str = "") -> None:
+    for name, value in figures.items():
+        if isinstance(value, dict):
+            print(f"{indent}{name}")
+            _print_figures(value, indent + "  ")
+        else:
+            shown = f"{value:.4g}" if isinstance(value, float) else value
+            print(f"{indent}{name:{32 - len(indent)}}{shown}")
 
 
 def _doctor(options: argparse.Namespace) -> None:
@@ -256,7 +269,9 @@ def _bake_track(options: argparse.Namespace, head_path: Path, fps: float) -> Fac
         "head": str(head_path),
     }
     with progress("baking") as shown:
-        _, arrays = shared_client().call(protocol.BAKE, request, progress=shown)
+        header, arrays = shared_client().call(protocol.BAKE, request, progress=shown)
+    for note in header["notes"]:
+        print(f"note: {note}")
     return FaceTrack.from_arrays(arrays)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import os
 import shutil
 import sys
@@ -100,6 +101,7 @@ def quiet_blender() -> Iterator[None]:
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
+            _flush_c()
             sys.stdout, sys.stderr = old
             for fd, number in zip(saved, (1, 2), strict=True):
                 os.dup2(fd, number)
@@ -107,6 +109,12 @@ def quiet_blender() -> Iterator[None]:
             if failed:
                 log.seek(0)
                 sys.stderr.write(log.read()[-20_000:].decode("utf-8", "replace"))
+
+
+def _flush_c() -> None:
+    """What C code has printed waits in a buffer of its own, and would appear after the log is gone."""
+    with contextlib.suppress(OSError, AttributeError, TypeError):
+        ctypes.CDLL(None).fflush(None)
 
 
 def _writer_of(stream: TextIO, number: int, fd: int) -> TextIO:

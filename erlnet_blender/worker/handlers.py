@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -42,16 +43,19 @@ def bake(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) 
     ``strength``, ``seed``, ``head`` (path, empty for the default).
 
     Returns:
-        `FaceTrack.arrays` of the track.
+        ``frames`` and ``notes`` (what was odd, one sentence each), and `FaceTrack.arrays` of the track.
     """
-    from ..formats.audio import read_audio
+    from ..formats.audio import load_audio
+    from ..neural.adf.features import SAMPLE_RATE_HZ
 
-    samples, sample_rate_hz = read_audio(header["audio"], header.get("start_s", 0.0), header.get("duration_s"))
+    progress(0.0, "reading")
+    # At the model's rate from the start: a long recording never lies in memory at its own.
+    audio = load_audio(header["audio"], header.get("start_s", 0.0), header.get("duration_s"), SAMPLE_RATE_HZ)
     progress(0.02, "listening")
     _use_all_cores()
     track = _speech_to_face().predict(
-        samples,
-        sample_rate_hz,
+        audio.samples,
+        audio.sample_rate_hz,
         header["fps"],
         _head(header.get("head", "")),
         style=header.get("style") or "neutral",
@@ -60,7 +64,8 @@ def bake(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) 
         progress=lambda fraction, *text: progress(0.02 + 0.98 * fraction, *text),
         cancelled=cancelled,
     )
-    return {"frames": len(track)}, track.arrays()
+    notes = [*audio.notes, *json.loads(track.source).get("notes", [])]
+    return {"frames": len(track), "notes": notes}, track.arrays()
 
 
 def render(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) -> tuple[dict, Arrays]:
@@ -131,15 +136,7 @@ def _renderer(avatar: str, head: str, device: str):
 def _cached_renderer(avatar: Path, avatar_stamp: int, head: Path, head_stamp: int, device: str):
     from ..neural.dbf_nerf.renderer import AvatarRenderer
 
-    _check_device(device)
     return AvatarRenderer.load(avatar, head=_cached_head(head, head_stamp), device=device)
-
-
-def _check_device(device: str) -> None:
-    import torch
-
-    if device == "cuda" and not torch.cuda.is_available():
-        raise ErlnetError("No CUDA device is available", "device cuda", "choose auto or cpu")
 
 
 HANDLERS = {protocol.HELLO: hello, protocol.BAKE: bake, protocol.RENDER: render}
