@@ -21,7 +21,7 @@ from ..flame.lbs import FlameTensors, forward, pose_of, rotation_matrices
 CANONICAL_JAW_RAD = float(np.radians(8.0))  # closed lips would coincide
 SKIN, MOUTH, EYES = 0, 1, 2  # parts
 _ENLARGED = {MOUTH: 1.25, EYES: 2.0}
-_MOUTH_REGIONS = ("teeth", "gums", "tongue", "mouth_bag")
+MOUTH_REGIONS = ("teeth", "gums", "tongue", "mouth_bag")
 DROPPED_REGIONS = ("brows", "lashes")
 _MOVED_M = 1e-3  # displacement at which the expression code counts half
 
@@ -167,7 +167,7 @@ def _parts(head: HeadModel) -> tuple[np.ndarray, np.ndarray]:
     faces = np.asarray(head.faces, np.int64)
     dropped = mask(head, *DROPPED_REGIONS)
     faces = faces[~dropped[faces].any(1)]
-    inside = mask(head, *_MOUTH_REGIONS) & ~mask(head, "lips")
+    inside = mask(head, *MOUTH_REGIONS) & ~mask(head, "lips")
     part = np.where(inside[faces].any(1), MOUTH, np.where(mask(head, "eyeballs")[faces].all(1), EYES, SKIN))
     return part, faces
 

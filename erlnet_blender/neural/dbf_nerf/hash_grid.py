@@ -45,20 +45,28 @@ def grid_levels(count: int, log2_table: int, base: int, finest: int) -> list[Lev
 
 
 def corner_indices(cell: Tensor, level: Level) -> Tensor:
-    """(N, 3) int32 cells to the (N, 8) int32 table rows of their corners; corner bit d set means +1 along d."""
+    """(3, N) int32 cells to the (N, 8) int32 table rows of their corners; corner bit d set means +1 along d.
+
+    Corner by corner over contiguous N: broadcasting over the 2 x 2 x 2 corners is nine times slower.
+    """
     strides = _PRIMES if level.hashed else (1, level.resolution, level.resolution**2)
-    lower = [cell[:, axis] * strides[axis] for axis in range(3)]
-    x, y, z = (torch.stack([low, low + stride], 1) for low, stride in zip(lower, strides, strict=True))
-    x, y, z = x[:, None, None, :], y[:, None, :, None], z[:, :, None, None]
+    x, y, z = (
+        (low, low + stride) for low, stride in ((cell[axis] * strides[axis], strides[axis]) for axis in range(3))
+    )
     if level.hashed:
-        return ((x ^ y ^ z) & (level.entries - 1)).reshape(-1, 8)
-    return torch.remainder((x + y + z).reshape(-1, 8), level.entries)
+        plane = [a ^ b for b in y for a in x]
+        return torch.stack([(a ^ b) & (level.entries - 1) for b in z for a in plane], 1)
+    plane = [a + b for b in y for a in x]
+    index = torch.stack([a + b for b in z for a in plane], 1)
+    # Modulo: only the far face of the cube reaches beyond the table, and never twice.
+    return torch.where(index >= level.entries, index - level.entries, index)
 
 
 def corner_weights(fraction: Tensor) -> Tensor:
-    """(N, 3) places inside the cell to the (N, 8) trilinear weights of its corners."""
-    x, y, z = torch.stack([1 - fraction, fraction], -1).unbind(1)
-    return (z[:, :, None, None] * y[:, None, :, None] * x[:, None, None, :]).reshape(-1, 8)
+    """(3, N) places inside the cell to the (N, 8) trilinear weights of its corners."""
+    x, y, z = ((1 - along, along) for along in fraction)
+    plane = [a * b for b in y for a in x]
+    return torch.stack([a * b for b in z for a in plane], 1)
 
 
 class _Encode(torch.autograd.Function):
@@ -67,8 +75,9 @@ class _Encode(torch.autograd.Function):
     @staticmethod
     def forward(ctx, points: Tensor, table: Tensor, levels: list[Level]) -> Tensor:  # noqa: D102
         features, saved = [], []
+        along = points.T.contiguous()
         for level in levels:
-            position = torch.addcmul(points.new_tensor(0.5), points, points.new_tensor(level.scale))
+            position = torch.addcmul(along.new_tensor(0.5), along, along.new_tensor(level.scale))
             cell = position.floor()
             fraction = position - cell
             index = corner_indices(cell.int(), level)
@@ -110,11 +119,13 @@ def _scatter_rows(rows: Tensor, index: Tensor, weight: Tensor, gradient: Tensor)
 
 def _position_gradient(slopes: Tensor, fraction: Tensor) -> Tensor:
     """dL/d(fraction) (N, 3) from the (N, 8) derivative of the loss by each corner's weight."""
-    cube = slopes.reshape(-1, 2, 2, 2)  # z, y, x
-    x, y, z = torch.stack([1 - fraction, fraction], -1).unbind(1)
-    along_x = torch.einsum("nzy,nz,ny->n", cube[..., 1] - cube[..., 0], z, y)
-    along_y = torch.einsum("nzx,nz,nx->n", cube[:, :, 1] - cube[:, :, 0], z, x)
-    along_z = torch.einsum("nyx,ny,nx->n", cube[:, 1] - cube[:, 0], y, x)
+    corner = slopes.T.contiguous()
+    x, y, z = fraction
+    blended = torch.lerp(corner[0::2], corner[1::2], x)  # along x, for each y and z
+    slope = corner[1::2] - corner[0::2]
+    along_x = torch.lerp(torch.lerp(slope[0], slope[1], y), torch.lerp(slope[2], slope[3], y), z)
+    along_y = torch.lerp(blended[1] - blended[0], blended[3] - blended[2], z)
+    along_z = torch.lerp(blended[2], blended[3], y) - torch.lerp(blended[0], blended[1], y)
     return torch.stack([along_x, along_y, along_z], 1)
 
 

@@ -21,7 +21,6 @@ from .render_rays import render_rays
 from .volume_rendering import FAR_M, linear_premultiplied
 
 _CHUNK_RAYS = 8192  # keeps memory flat whatever the picture's size
-_LEAST_WEIGHT = 1e-3
 _MAX_PIXELS = 1 << 26
 
 
@@ -112,7 +111,7 @@ class AvatarRenderer:
                 raise Cancelled
             part: RayBand = band[slice(start, start + _CHUNK_RAYS)]
             frame = torch.zeros(len(part), dtype=torch.int64, device=self.device)
-            done = render_rays(self.field, self.mesh, frames, frame, part, samples, least_weight=_LEAST_WEIGHT)
+            done = render_rays(self.field, self.mesh, frames, frame, part, samples)
             image[part.pixel] = torch.cat([done.colour, done.alpha[:, None]], 1)
             depth[part.pixel] = done.depth
         shape = (camera.height, camera.width)

@@ -18,7 +18,7 @@ from ...errors import ErlnetError
 from ...formats.atomic import atomic_path
 from ...formats.head_model import HeadModel, default_head_path
 from .avatar import Avatar, check_head, new_field
-from .band import default_band
+from .band import default_band, hair_strands
 from .dataset import CaptureDataset
 from .driving_mesh import DrivingMesh
 from .ray_pool import RayPool, build_ray_pool, describe
@@ -93,7 +93,7 @@ def train(
         avatar = Avatar.load(plan.start_from)
         mesh = avatar.driving_mesh(head)
     else:
-        band = default_band(head)
+        band = default_band(head, hair_strands(head))
         mesh = DrivingMesh(head, band)
         avatar = Avatar(new_field(mesh, **plan.sizes), band, head.id, plan.samples)
     avatar.samples = plan.samples

@@ -25,6 +25,12 @@ def sample_weights(density: Tensor, length: Tensor) -> Tensor:
     return torch.exp(-before) * -torch.expm1(-optical)
 
 
+def transmittance(density: Tensor, length: Tensor) -> Tensor:
+    """(N, S) how much light reaches each sample from the camera; arguments as in `sample_weights`."""
+    optical = density * length
+    return torch.exp(optical - torch.cumsum(optical, 1))
+
+
 def composite(weights: Tensor, colour: Tensor) -> tuple[Tensor, Tensor]:
     """Premultiplied colour (N, 3) and alpha (N,) from weights (N, S) and colours (N, S, 3)."""
     return (weights[..., None] * colour).sum(1), weights.sum(1)
