@@ -80,7 +80,7 @@ class Head:
         upper, lower = teeth(front, bite, True), teeth(front - 0.30, bite + 0.12, False)
         return {
             "skin": Part(self.skin, self.subdivision.faces),
-            "ears": Part(*placed_ears(np.array([side + 0.42, 0.85, -4.15]))),
+            "ears": Part(*placed_ears(np.array([side + 0.25, 0.85, -4.15]))),
             "eye_left": eyeball(self.cage.neutral.eye_centres[LEFT]),
             "eye_right": eyeball(self.cage.neutral.eye_centres[RIGHT]),
             "teeth_upper": upper[0], "gum_upper": upper[1], "teeth_lower": lower[0], "gum_lower": lower[1],

@@ -28,7 +28,8 @@ def with_details(points: np.ndarray, cage: Cage, subdivision: Subdivision) -> np
     normals = vertex_normals(points, subdivision.faces)
     height = _lid_folds(points, cage, subdivision) + _philtrum(points, cage)
     points = points + (height * (ring < 0))[:, None] * normals
-    points = _faired_jaw_line(points, subdivision.faces, ring)
+    points = _faired(points, subdivision.faces, _jaw_line_mask(points, subdivision.faces, ring), 70)
+    points = _faired(points, subdivision.faces, _corner_mask(points, cage), 12)
     normals = vertex_normals(points, subdivision.faces)
     thickness = 0.06 + 0.22 * smoothstep(0, 0.6, ring - COLLAR_RING)
     return points + np.where(ring > COLLAR_RING - 0.02, thickness, 0)[:, None] * normals
@@ -63,16 +64,30 @@ def _philtrum(points: np.ndarray, cage: Cage) -> np.ndarray:
     return weight * (-0.06 * bump(points[:, 0], 0.22) + 0.02 * bump(np.abs(points[:, 0]) - 0.45, 0.18))
 
 
-def _faired_jaw_line(points: np.ndarray, faces: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    """Smooth the seam of face and skull along the normals only: tangential smoothing would follow the density jump."""
+def _jaw_line_mask(points: np.ndarray, faces: np.ndarray, ring: np.ndarray) -> np.ndarray:
+    """(V',) 0..1 the seam of face and skull below the temples."""
     mean = averaging(faces, len(points))
-    mask = ((ring > -0.9) & (ring < 3.5) & (points[:, 1] < 6.5)).astype(float)
+    mask = ((ring > -0.95) & (ring < 5.5) & (points[:, 1] < 6.5)).astype(float)
     for _ in range(6):
         mask = 0.5 * mask + 0.5 * (mean @ mask)
-    mask *= smoothstep(7.0, 6.0, points[:, 1])
+    return mask * smoothstep(7.0, 6.0, points[:, 1])
+
+
+def _corner_mask(points: np.ndarray, cage: Cage) -> np.ndarray:
+    """(V',) 0..1 the skin beside the corners of the mouth, where many rings end in one landmark."""
+    mask = np.zeros(len(points))
+    for corner in cage.points[[61, 291]]:
+        beside = corner + [0.22 * np.sign(corner[0]), 0, -0.05]
+        mask += bump(np.linalg.norm(points - beside, axis=1), 0.45) * (np.abs(points[:, 0]) > abs(corner[0]) - 0.12)
+    return mask
+
+
+def _faired(points: np.ndarray, faces: np.ndarray, mask: np.ndarray, rounds: int) -> np.ndarray:
+    """Smooth along the normals only: tangential smoothing would follow the jump in the mesh's density."""
+    mean = averaging(faces, len(points))
     normals = vertex_normals(points, faces)
     faired = points.copy()
-    for _ in range(40):
+    for _ in range(rounds):
         faired += (0.5 * mask * ((mean @ faired - faired) * normals).sum(1))[:, None] * normals
     return faired
 

@@ -65,7 +65,7 @@ def ear() -> tuple[np.ndarray, np.ndarray]:
     return points, np.array(faces)
 
 
-def placed_ears(origin: np.ndarray, flare_deg: float = 17, tilt_deg: float = -13, scale: float = 0.93):
+def placed_ears(origin: np.ndarray, flare_deg: float = 14, tilt_deg: float = -13, scale: float = 0.93):
     """The left ear at `origin` (3,) and its mirror image: points (2N, 3) and triangles (2M, 3)."""
     points, faces = ear()
     f, t = np.radians(flare_deg), np.radians(tilt_deg)

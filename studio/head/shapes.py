@@ -49,7 +49,7 @@ def mouth_shapes(cage: Cage) -> dict[str, Shape]:
     x = cage.points[:, 0]
     shapes = {
         "smile": _smile(),
-        "pucker": _rounding(x, narrowing=0.40, forward=(0.40, 0.70, 0.82, 0.72), opening=0.10),
+        "pucker": _rounding(x, narrowing=0.40, forward=(0.40, 0.70, 0.82, 0.74), opening=0.03),
         "funnel": _rounding(x, narrowing=0.26, forward=(0.35, 0.60, 0.72, 0.62), opening=0.42),
         "stretch": Shape(
             {61: (-0.6, -0.05, -0.35), 76: (-0.58, -0.05, -0.35), 62: (-0.56, -0.05, -0.35), 78: (-0.55, -0.05, -0.35),
@@ -76,7 +76,7 @@ def mouth_shapes(cage: Cage) -> dict[str, Shape]:
 
 
 def _smile() -> Shape:
-    corner = {61: (-0.72, 0.52, -0.52), 76: (-0.70, 0.51, -0.52), 62: (-0.68, 0.49, -0.52), 78: (-0.66, 0.48, -0.52)}
+    corner = {61: (-0.72, 0.60, -0.52), 76: (-0.70, 0.58, -0.52), 62: (-0.68, 0.56, -0.52), 78: (-0.66, 0.54, -0.52)}
     lips = {13: (0, 0.05, -0.24), 0: (0, 0.07, -0.22), 14: (0, 0.04, -0.24), 17: (0, 0.10, -0.26),
             39: (-0.30, 0.16, -0.27), 81: (-0.28, 0.10, -0.26), 178: (-0.28, 0.09, -0.26), 181: (-0.30, 0.15, -0.28)}  # fmt: skip
     # The cheek slides up and forward over a furrow that stays: the nasolabial fold.
@@ -127,7 +127,7 @@ def _single_lip_shapes() -> dict[str, Shape]:
     lowered |= {18: (0, -0.3, 0), 83: (0, -0.3, 0), 313: (0, -0.3, 0)}
     upper_roll = ((0, -0.14, -0.06), (0, -0.17, -0.22), (0, -0.10, -0.34), (0, -0.01, -0.32))
     lower_roll = ((0, 0.18, -0.06), (0, 0.20, -0.24), (0, 0.10, -0.36), (0, 0.01, -0.32))
-    tuck = ((0.22, -0.22), (0.20, -0.40), (0.06, -0.52), (-0.10, -0.62))
+    tuck = ((0.34, -0.18), (0.38, -0.34), (0.30, -0.46), (0.10, -0.54))
     shapes = {
         "upper_lip_raise": Shape(raised, (*EYE_RIM, *BROW, 1, 4, 5, 6, 168, *JAW_LINE, *FOREHEAD, 61, 291)),
         "lower_lip_depress": Shape(lowered, (*AROUND_MOUTH, 61, 291, 199)),

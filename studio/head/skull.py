@@ -31,13 +31,13 @@ def _smooth_union(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
 
 def distance(points: np.ndarray) -> np.ndarray:
     """Roughly the signed distance (cm) to cranium, jaw and neck: superellipsoids and a tapered capsule, blended."""
-    cranium = ((np.abs((points - [0, 3.7, -4.5]) / [7.45, 9.5, 9.6]) ** 2.35).sum(-1) ** (1 / 2.35) - 1) * 8.0
+    cranium = ((np.abs((points - [0, 3.7, -4.5]) / [7.3, 9.5, 9.6]) ** 2.35).sum(-1) ** (1 / 2.35) - 1) * 8.0
     # The jaw is narrower than the outline of the face, or a second chin appears behind it.
-    jaw = ((np.abs((points - [0, -1.6, -1.6]) / [5.2, 6.7, 5.0]) ** 2.3).sum(-1) ** (1 / 2.3) - 1) * 5.0
+    jaw = ((np.abs((points - [0, -1.6, -1.6]) / [4.8, 6.6, 5.0]) ** 2.3).sum(-1) ** (1 / 2.3) - 1) * 5.0
     top, bottom = np.array([0, -2.0, -5.1]), np.array([0, -20.0, -8.0])
     along = bottom - top
     t = np.clip((points - top) @ along / (along @ along), 0, 1)
-    neck = np.linalg.norm((points - top - t[..., None] * along) * [1, 1, 0.98], axis=-1) - (4.4 + 1.05 * t**1.5)
+    neck = np.linalg.norm((points - top - t[..., None] * along) * [1, 1, 0.98], axis=-1) - (4.3 + 1.15 * t**1.5)
     return _smooth_union(_smooth_union(cranium, jaw, 2.0), neck, 1.3)
 
 
