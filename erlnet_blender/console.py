@@ -12,6 +12,8 @@ import time
 from collections.abc import Iterator
 from typing import TextIO
 
+from .errors import ErlnetError
+
 LINE_INTERVAL_S = 5.0
 BAR_WIDTH = 30
 
@@ -21,11 +23,13 @@ class Progress:
 
     Args:
         task: what is being done, e.g. ``"baking"``.
-        stream: where to show it; None is stdout.
     """
 
-    def __init__(self, task: str, stream: TextIO | None = None) -> None:
-        self._task, self._stream = task, stream or sys.stdout
+    # Where progress is shown; None is stdout.
+    stream: TextIO | None = None
+
+    def __init__(self, task: str) -> None:
+        self._task, self._stream = task, self.stream or sys.stdout
         self._is_terminal = self._stream.isatty()
         self._started_s = time.monotonic()
         self._shown_s, self._shown = -LINE_INTERVAL_S, -1.0
@@ -74,35 +78,28 @@ def progress(task: str) -> Iterator[Progress]:
 
 @contextlib.contextmanager
 def quiet_blender() -> Iterator[None]:
-    """Keep what Blender writes to the terminal in a file; Python's stdout and stderr stay as they are.
+    """Keep what Blender prints, from C and from Python, in a file; `Progress` still shows.
 
-    What was written is shown on stderr if the block ends with an error that is not the user's.
+    What was printed is shown on stderr if the block ends with an error that is not the user's.
     """
-    from .errors import ErlnetError
-
-    with tempfile.TemporaryFile() as log:
-        sys.stdout.flush()
-        sys.stderr.flush()
+    with tempfile.TemporaryFile() as log, _own_stdout() as terminal:
         saved = os.dup(1), os.dup(2)
-        old = sys.stdout, sys.stderr
-        # A process under test may have replaced stdout by something that is no file.
-        streams = [_writer_of(stream, number, fd) for stream, number, fd in zip(old, (1, 2), saved, strict=True)]
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
-        sys.stdout, sys.stderr = streams
+        # Blender writes its reports to Python's stdout.
+        printed = os.fdopen(os.dup(log.fileno()), "w", encoding="utf-8", errors="replace", buffering=1)
+        old = sys.stdout, sys.stderr, Progress.stream
+        sys.stdout, sys.stderr, Progress.stream = printed, printed, terminal
         failed = False
         try:
             yield
-        except (ErlnetError, KeyboardInterrupt):
-            raise
-        except BaseException:
-            failed = True
+        except Exception as error:
+            failed = not isinstance(error, ErlnetError)
             raise
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            sys.stdout, sys.stderr, Progress.stream = old
+            printed.close()
             _flush_c()
-            sys.stdout, sys.stderr = old
             for fd, number in zip(saved, (1, 2), strict=True):
                 os.dup2(fd, number)
                 os.close(fd)
@@ -111,17 +108,23 @@ def quiet_blender() -> Iterator[None]:
                 sys.stderr.write(log.read()[-20_000:].decode("utf-8", "replace"))
 
 
+@contextlib.contextmanager
+def _own_stdout() -> Iterator[TextIO]:
+    """Today's stdout, wherever file descriptor 1 will point later."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    try:
+        is_a_file = sys.stdout.fileno() == 1
+    except (OSError, ValueError, AttributeError):  # replaced by something in memory, as tests do
+        is_a_file = False
+    if not is_a_file:
+        yield sys.stdout
+        return
+    with os.fdopen(os.dup(1), "w", encoding="utf-8", errors="replace", buffering=1) as stream:
+        yield stream
+
+
 def _flush_c() -> None:
     """What C code has printed waits in a buffer of its own, and would appear after the log is gone."""
     with contextlib.suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).fflush(None)
-
-
-def _writer_of(stream: TextIO, number: int, fd: int) -> TextIO:
-    try:
-        is_the_file = stream.fileno() == number
-    except (OSError, ValueError, AttributeError):
-        is_the_file = False
-    if not is_the_file:
-        return stream
-    return os.fdopen(fd, "w", encoding="utf-8", errors="replace", closefd=False, buffering=1)
