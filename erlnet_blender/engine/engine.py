@@ -15,6 +15,9 @@ from .viewport import Viewport
 RENDER_TIMEOUT_S = 1800.0
 POLL_S = 0.05
 
+# What has been said once and need not be repeated at every frame.
+_warned: set[str] = set()
+
 
 class ErlnetRenderEngine(bpy.types.RenderEngine):
     """Renders the scene's head as its neural avatar."""
@@ -55,6 +58,7 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
             return  # an earlier view layer failed already
         try:
             self.client = worker()
+            self._check_settings(depsgraph.scene.render)
             camera = self.camera_override or depsgraph.scene.camera
             shot = take_shot(depsgraph, camera, self.resolution_x, self.resolution_y)
             self.shot = border_of(shot, depsgraph.scene)
@@ -86,13 +90,20 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
             self.viewport = Viewport(self)
         self.viewport.draw(context, depsgraph)
 
+    def _check_settings(self, settings: bpy.types.RenderSettings) -> None:
+        if settings.use_multiview:
+            raise ErlnetError("Stereoscopy is not supported", "", "turn it off in the output properties")
+        if settings.use_motion_blur and "motion blur" not in _warned:
+            _warned.add("motion blur")
+            self.report({"WARNING"}, "ERLNet has no motion blur, the frames are rendered without")
+
     def _render_shot(self, client: WorkerClient, shot: Shot, depsgraph: bpy.types.Depsgraph) -> None:
         result = self.begin_result(0, 0, shot.camera.width, shot.camera.height, layer=depsgraph.view_layer.name)
         finished = False
         try:
             image = self._wait_for_image(client, shot)
             if image is not None:
-                rgba = image["rgba"]
+                rgba = passes.in_working_space(image["rgba"], passes.working_space())
                 layer = result.layers[0]
                 passes.write_pass(layer, "Combined", passes.combined(rgba, passes.background_of(depsgraph.scene)))
                 depth = passes.planar_depth(image["depth"], rgba[..., 3], shot.camera, shot.scale)

@@ -15,6 +15,13 @@ FAR = 1e10
 # Less of a head than this in a pixel does not give it a depth.
 OPAQUE = 0.5
 
+# From Blender 5.0 a file chooses the space that scene-linear colour is in; we render in Rec. 709.
+# The matrices adapt the white point (D65 to D60 for ACEScg, after Bradford).
+_FROM_REC709 = {
+    "Linear Rec.2020": ((0.627404, 0.329283, 0.043313), (0.069097, 0.919540, 0.011362), (0.016391, 0.088013, 0.895595)),
+    "ACEScg": ((0.613097, 0.339523, 0.047379), (0.070194, 0.916354, 0.013452), (0.020616, 0.109570, 0.869815)),
+}
+
 
 def asked_passes(view_layer: bpy.types.ViewLayer) -> list[tuple[str, int, str, str]]:
     """The passes that a view layer asks for and that we have."""
@@ -48,6 +55,19 @@ def combined(rgba: np.ndarray, background: np.ndarray | None) -> np.ndarray:
     image = np.ones_like(rgba)
     image[..., :3] = rgba[..., :3] + (1 - rgba[..., 3:]) * background
     return image
+
+
+def in_working_space(rgba: np.ndarray, space: str) -> np.ndarray:
+    """(height, width, 4) linear Rec. 709 in the file's working space; spaces that we do not know are left alone."""
+    if space not in _FROM_REC709:
+        return rgba
+    matrix = np.array(_FROM_REC709[space], np.float32)
+    return np.concatenate([rgba[..., :3] @ matrix.T, rgba[..., 3:]], -1)
+
+
+def working_space() -> str:
+    """The name of the file's working space; Rec. 709 before Blender 5.0."""
+    return getattr(getattr(bpy.data, "colorspace", None), "working_space", "Linear Rec.709")
 
 
 def planar_depth(depth: np.ndarray, alpha: np.ndarray, camera: Camera, scale: float) -> np.ndarray:

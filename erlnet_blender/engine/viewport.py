@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import ErlnetError
 from ..worker import protocol
 from .connection import worker
-from .passes import background_of, combined
+from .passes import background_of, combined, in_working_space, working_space
 from .shot import take_view_shot
 
 TIMER_S = 0.04
@@ -107,7 +107,8 @@ class Viewport:
                 self._fail(event.error)
             elif event.kind == protocol.RESULT:
                 self._failed_view = None
-                self._image = combined(event.arrays["rgba"], background_of(scene))
+                rgba = in_working_space(event.arrays["rgba"], working_space())
+                self._image = combined(rgba, background_of(scene))
                 self._texture = None
                 self._engine.update_stats("", "")
 

@@ -199,6 +199,23 @@ def test_two_heads_are_refused_by_name(scene, tmp_path):
     assert_refused(tmp_path, "2 ERLNet heads, Head, Head.001")
 
 
+def test_stereoscopy_is_refused(scene, tmp_path):
+    scene.render.use_multiview = True
+    assert_refused(tmp_path, "Stereoscopy is not supported")
+
+
+@pytest.mark.parametrize("space", ["Linear Rec.709", "Linear Rec.2020", "ACEScg", "unknown"])
+def test_white_stays_white_in_every_working_space(space):
+    image = np.random.default_rng(0).random((4, 5, 4), np.float32)
+    image[0, 0] = 1
+    changed = passes.in_working_space(image, space)
+    np.testing.assert_allclose(changed[0, 0], 1, atol=2e-5)
+    np.testing.assert_array_equal(changed[..., 3], image[..., 3])
+    is_wider = space in ("Linear Rec.2020", "ACEScg")
+    red = passes.in_working_space(np.array([[[1, 0, 0, 1]]], np.float32), space)[0, 0]
+    assert (red[0] < 1 and 0 < red[2] < red[1]) == is_wider, "Rec. 709's red lies inside the wider spaces"
+
+
 def test_panels_know_the_engine_only_while_it_is_registered():
     def knowing():
         return [
