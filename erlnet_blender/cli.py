@@ -218,8 +218,8 @@ def _evaluate(options: argparse.Namespace) -> None:
 
         figures = evaluate(options.data, options.weights)
     else:
+        from .neural.dbf_nerf.avatar import default_avatar_path
         from .neural.dbf_nerf.evaluation import evaluate
-        from .worker.handlers import default_avatar_path
 
         figures = evaluate(options.weights or default_avatar_path(), options.data)
     if options.json:

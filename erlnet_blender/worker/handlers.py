@@ -92,11 +92,6 @@ def render(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable
     return {}, {"rgba": rgba, "depth": depth}
 
 
-def default_avatar_path() -> Path:
-    """Where the avatar that ships with the add-on lies."""
-    return default_head_path().with_name("default_avatar.safetensors")
-
-
 def _use_all_cores() -> None:
     import torch
 
@@ -127,6 +122,8 @@ def _speech_to_face():
 
 
 def _renderer(avatar: str, head: str, device: str):
+    from ..neural.dbf_nerf.avatar import default_avatar_path
+
     chosen = Path(avatar) if avatar else default_avatar_path()
     head_path = Path(head) if head else default_head_path()
     return _cached_renderer(chosen, _stamp(chosen), head_path, _stamp(head_path), device)
