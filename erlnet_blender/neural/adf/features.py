@@ -47,6 +47,8 @@ def mel_power(samples: np.ndarray) -> Tensor:
     """(len(samples) // 160, 80) mel power of 16 kHz samples; beyond both ends the sound is taken as silent."""
     signal = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
     count = len(signal) // HOP
+    if count == 0:
+        return torch.zeros(0, MEL_BANDS)
     padded = torch.nn.functional.pad(signal[None], (_WINDOW // 2, _WINDOW))[0]
     frames = padded.unfold(0, _WINDOW, HOP)[:count] * torch.hann_window(_WINDOW)
     return torch.fft.rfft(frames, _FFT).abs().square() @ _filters().T
