@@ -11,6 +11,7 @@ import bpy
 
 from . import engine, preferences, properties
 from .operators import (
+    add_edit_layer,
     add_head,
     add_sound,
     bake_speech,
@@ -36,6 +37,7 @@ MODULES: tuple[ModuleType, ...] = (
     bake_speech,
     cancel_job,
     clear_bake,
+    add_edit_layer,
     reset_face,
     import_track,
     export_track,

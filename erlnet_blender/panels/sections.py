@@ -11,17 +11,19 @@ from ..scene.keyframes import baked_range
 from ..scene.rig import find_rig
 from ..scene.strips import AudioClip, clip_of, find_strip, speech_scene
 
-# A sidebar of usual width shows about so many characters in a line.
-LINE_CHARACTERS = 38
+# Width of a usual character and of what surrounds a line (icon, margins, tabs), pixels at a scale of 1.
+CHARACTER_PIXELS, MARGIN_PIXELS = 7, 75
 
 
 def paragraph(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
     """A text in as many lines as the sidebar's width needs."""
+    width = bpy.context.region.width / bpy.context.preferences.system.ui_scale
+    characters = max(16, int((width - MARGIN_PIXELS) / CHARACTER_PIXELS))
     column = layout.column(align=True)
     column.scale_y = 0.8
     line = ""
     for word in text.split():
-        if line and len(line) + len(word) + 1 > LINE_CHARACTERS:
+        if line and len(line) + len(word) + 1 > characters:
             column.label(text=line, icon=icon)
             line, icon = "", "BLANK1" if icon != "NONE" else icon
         line = f"{line} {word}".strip()

@@ -7,6 +7,8 @@ import bpy
 from ..operators.explained import rig_reason
 from ..properties import FROM_FILE, FROM_RIG
 from ..scene.controls import EYELIDS, FACE_BONE, SEMANTIC
+from ..scene.keyframes import baked_range
+from ..scene.layers import base_strip
 from ..scene.rig import find_rig, head_name_of
 from ..scene.stage import ENGINE
 from .sections import draw_bake, draw_voice, paragraph
@@ -106,6 +108,10 @@ class ERLNET_PT_edit(_Tab, bpy.types.Panel):
             path = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
             layout.prop(bone, path.get(bone.rotation_mode, "rotation_euler"), text=label)
         layout.operator("erlnet.reset_face", icon="LOOP_BACK")
+        if base_strip(rig) is not None:
+            paragraph(layout, "Keys go onto the edit layer: a new bake keeps them", "NLA")
+        elif baked_range(rig) is not None:
+            layout.operator("erlnet.add_edit_layer", icon="NLA_PUSHDOWN")
 
 
 class ERLNET_PT_edit_raw(_Tab, bpy.types.Panel):

@@ -89,19 +89,24 @@ def replace_keys(
 
 def generated_keys(curve: bpy.types.FCurve, first_frame: float = -np.inf, last_frame: float = np.inf) -> np.ndarray:
     """Bool mask (K,) of the keys between two frames that `replace_keys` made."""
-    keys = _read_keys(curve)
-    frames = keys["co"][:, 0]
-    return (keys["type"][:, 0] == GENERATED) & (frames >= first_frame - MARGIN) & (frames <= last_frame + MARGIN)
+    kinds = _read(curve, "type", 1, np.int32)[:, 0]
+    frames = _read(curve, "co", 2, np.float32)[:, 0]
+    return (kinds == GENERATED) & (frames >= first_frame - MARGIN) & (frames <= last_frame + MARGIN)
+
+
+def generated_frames(curve: bpy.types.FCurve) -> np.ndarray:
+    """The frames (K',) of the keys that `replace_keys` made."""
+    return _read(curve, "co", 2, np.float32)[generated_keys(curve), 0]
 
 
 def _read_keys(curve: bpy.types.FCurve) -> dict[str, np.ndarray]:
-    count = len(curve.keyframe_points)
-    keys = {}
-    for name, width, dtype in _ATTRIBUTES:
-        flat = np.empty(count * width, dtype)
-        curve.keyframe_points.foreach_get(name, flat)
-        keys[name] = flat.reshape(count, width)
-    return keys
+    return {name: _read(curve, name, width, dtype) for name, width, dtype in _ATTRIBUTES}
+
+
+def _read(curve: bpy.types.FCurve, name: str, width: int, dtype: type) -> np.ndarray:
+    flat = np.empty(len(curve.keyframe_points) * width, dtype)
+    curve.keyframe_points.foreach_get(name, flat)
+    return flat.reshape(-1, width)
 
 
 def _generated(frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:

@@ -15,7 +15,8 @@ import numpy as np
 from ..errors import ErlnetError
 from ..face_track import CHANNELS, FaceTrack
 from .controls import EYELIDS, FACE_BONE, expression_key
-from .curves import channels_of, ensure_curve, generated_keys, replace_keys, slot_for
+from .curves import channels_of, ensure_curve, generated_frames, generated_keys, replace_keys, slot_for
+from .layers import assign_baked, baked_action, baked_curves
 from .rig import check_head, head_of, quaternion_of, read_frame
 
 
@@ -38,7 +39,7 @@ def write_track(rig: bpy.types.Object, track: FaceTrack, start_frame: float, act
         action_name: the name of a new Action; one that the rig has already keeps its name.
 
     Returns:
-        The Action with the keys, already assigned to the rig.
+        The Action with the keys, already assigned to the rig, or to the strip below its edit layer.
 
     Raises:
         ErlnetError: the track is empty or belongs to another head, or an NLA strip is being tweaked.
@@ -51,7 +52,7 @@ def write_track(rig: bpy.types.Object, track: FaceTrack, start_frame: float, act
     if animation.use_tweak_mode:
         raise ErlnetError("An NLA strip is being edited", rig.name, "leave tweak mode (Tab in the NLA editor)")
     frames = start_frame + np.arange(len(track)) * (_scene_fps() / track.fps)
-    old, old_slot = animation.action, getattr(animation, "action_slot", None)
+    old, old_slot = baked_action(rig)
     action = old.copy() if old is not None else bpy.data.actions.new(action_name)
     try:
         slot = slot_for(action, rig, old_slot)
@@ -66,7 +67,7 @@ def write_track(rig: bpy.types.Object, track: FaceTrack, start_frame: float, act
     except BaseException:
         bpy.data.actions.remove(action)
         raise
-    _assign(animation, action, slot)
+    assign_baked(rig, action, slot)
     _retire(old, action)
     return action
 
@@ -123,12 +124,6 @@ def _is_still(rig: bpy.types.Object, channel: Channel) -> bool:
     return not (value if isinstance(value, float) else value[channel.index])
 
 
-def _assign(animation: bpy.types.AnimData, action: bpy.types.Action, slot: object | None) -> None:
-    animation.action = action
-    if slot is not None:
-        animation.action_slot = slot
-
-
 def _retire(old: bpy.types.Action | None, new: bpy.types.Action) -> None:
     """The new Action takes the old one's name; the old one goes, unless something else uses it."""
     if old is None:
@@ -145,10 +140,7 @@ def clear_bake(rig: bpy.types.Object, first_frame: float, last_frame: float) -> 
     Returns:
         How many keys were removed.
     """
-    animation = rig.animation_data
-    if animation is None or animation.action is None:
-        return 0
-    curves = channels_of(animation.action, getattr(animation, "action_slot", None))
+    curves = baked_curves(rig)
     removed = 0
     for curve in list(curves.fcurves) if curves is not None else []:
         if curve.lock:
@@ -164,17 +156,10 @@ def clear_bake(rig: bpy.types.Object, first_frame: float, last_frame: float) -> 
 
 def baked_range(rig: bpy.types.Object) -> tuple[int, int] | None:
     """First and last frame that have generated keys; None if there are none."""
-    animation = rig.animation_data
-    if animation is None or animation.action is None:
-        return None
-    curves = channels_of(animation.action, getattr(animation, "action_slot", None))
-    curve = curves.fcurves.find('pose.bones["jaw"].rotation_euler', index=0) if curves is not None else None
-    if curve is None or not generated_keys(curve).any():
-        return None
-    places = np.empty(2 * len(curve.keyframe_points), np.float32)
-    curve.keyframe_points.foreach_get("co", places)
-    frames = places[::2][generated_keys(curve)]
-    return round(float(frames[0])), round(float(frames[-1]))
+    curves = baked_curves(rig)
+    frames = [generated_frames(curve) for curve in curves.fcurves] if curves is not None else []
+    ends = [(kept[0], kept[-1]) for kept in frames if len(kept)]
+    return (round(min(first for first, _ in ends)), round(max(last for _, last in ends))) if ends else None
 
 
 def read_track(rig: bpy.types.Object, scene: bpy.types.Scene, first_frame: int, last_frame: int) -> FaceTrack:

@@ -122,6 +122,7 @@ def _add_controls(face: bpy.types.PoseBone, controls: list[Control]) -> None:
             soft_min=control.soft_min,
             soft_max=control.soft_max,
             description=control.description,
+            precision=2,
         )
         face.property_overridable_library_set(f'["{control.name}"]', True)
 
