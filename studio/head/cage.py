@@ -171,7 +171,7 @@ def _fair_seam(points: np.ndarray, faces: np.ndarray, rings: list[list[int]]) ->
     first = ring_inside(outline, outline)
     second = ring_inside(first, outline | first)
     hold = np.full(len(points), 1e4)
-    for ring, mu in zip(rings[:8], (0.02, 0.012, 0.012, 0.02, 0.03, 0.06, 0.1, 0.2), strict=True):
+    for ring, mu in zip(rings[:8], (0.012, 0.004, 0.004, 0.006, 0.012, 0.03, 0.06, 0.15), strict=True):
         hold[ring] = mu
     for ring in rings[8:]:
         hold[ring] = 3.0

@@ -28,7 +28,7 @@ def with_details(points: np.ndarray, cage: Cage, subdivision: Subdivision) -> np
     normals = vertex_normals(points, subdivision.faces)
     height = _lid_folds(points, cage, subdivision) + _philtrum(points, cage)
     points = points + (height * (ring < 0))[:, None] * normals
-    points = _faired(points, subdivision.faces, _jaw_line_mask(points, subdivision.faces, ring), 70)
+    points = _faired(points, subdivision.faces, _jaw_line_mask(points, subdivision.faces, ring), 24)
     points = _faired(points, subdivision.faces, _corner_mask(points, cage), 12)
     normals = vertex_normals(points, subdivision.faces)
     thickness = 0.06 + 0.22 * smoothstep(0, 0.6, ring - COLLAR_RING)
@@ -67,7 +67,7 @@ def _philtrum(points: np.ndarray, cage: Cage) -> np.ndarray:
 def _jaw_line_mask(points: np.ndarray, faces: np.ndarray, ring: np.ndarray) -> np.ndarray:
     """(V',) 0..1 the seam of face and skull below the temples."""
     mean = averaging(faces, len(points))
-    mask = ((ring > -0.95) & (ring < 5.5) & (points[:, 1] < 6.5)).astype(float)
+    mask = ((ring > -0.95) & (ring < 4.5) & (points[:, 1] < 6.5)).astype(float)
     for _ in range(6):
         mask = 0.5 * mask + 0.5 * (mean @ mask)
     return mask * smoothstep(7.0, 6.0, points[:, 1])
@@ -101,7 +101,7 @@ def collar(points: np.ndarray, cage: Cage, subdivision: Subdivision, columns: in
     outwards = (line - line.mean(0)) * [1, 0, 1]
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
     a = 2 * np.pi * np.arange(columns) / columns
-    tube = line[:, None] + outwards[:, None] * (0.06 + 0.13 * np.cos(a) - 0.11 * np.sin(a))[None, :, None]
+    tube = line[:, None] + outwards[:, None] * (0.12 + 0.14 * np.cos(a) - 0.11 * np.sin(a))[None, :, None]
     tube[..., 1] += 0.42 * np.sin(a) - 0.12
     faces, rows = [], len(line)
     for i in range(rows):

@@ -42,7 +42,7 @@ def skin_regions(points: np.ndarray, cage: Cage, subdivision: Subdivision, ring:
     density = np.zeros(len(points))
     near = (np.abs(points[:, 1] - hairs[:, 1].mean()) < 2.5) & (points[:, 2] > 0)
     density[near] = np.exp(-((points[near, None] - hairs[None]) ** 2).sum(-1) / 0.22**2).sum(1)
-    torso = ring > COLLAR_RING - 0.7
+    torso = ring > COLLAR_RING - 0.3
     gradual = {
         "lips": lift @ lips, "redness": redness, "under_eye": under, "lid_skin": lids, "brow_shadow": density / 6,
         "scalp": scalp_mask(points), "nostrils": lift @ cage.indicator(cage.nostrils), "lid_rim": rims,

@@ -33,7 +33,7 @@ def distance(points: np.ndarray) -> np.ndarray:
     """Roughly the signed distance (cm) to cranium, jaw and neck: superellipsoids and a tapered capsule, blended."""
     cranium = ((np.abs((points - [0, 3.7, -4.5]) / [7.3, 9.5, 9.6]) ** 2.35).sum(-1) ** (1 / 2.35) - 1) * 8.0
     # The jaw is narrower than the outline of the face, or a second chin appears behind it.
-    jaw = ((np.abs((points - [0, -1.6, -1.6]) / [4.8, 6.6, 5.0]) ** 2.3).sum(-1) ** (1 / 2.3) - 1) * 5.0
+    jaw = ((np.abs((points - [0, -1.6, -0.9]) / [5.0, 6.4, 5.0]) ** 2.3).sum(-1) ** (1 / 2.3) - 1) * 5.0
     top, bottom = np.array([0, -2.0, -5.1]), np.array([0, -20.0, -8.0])
     along = bottom - top
     t = np.clip((points - top) @ along / (along @ along), 0, 1)
@@ -69,7 +69,8 @@ def skull_rings(outline: np.ndarray) -> list[np.ndarray]:
         t = k / SKULL_RINGS
         tilt = _AXIS[0] + (_AXIS[1] - _AXIS[0]) * t
         r = angle * (1 - t) + _NECK_RADIUS * t
-        phi = turn * (1 - t) + even_turn * t
+        # The spokes turn late: under the jaw they run straight back, or the surface shears and folds there.
+        phi = turn * (1 - t**3) + even_turn * t**3
         axis = np.array([0, np.sin(tilt), np.cos(tilt)])
         up = np.array([0, np.cos(tilt), -np.sin(tilt)])
         around = np.cos(phi)[:, None] * up + np.sin(phi)[:, None] * np.array([1.0, 0, 0])
