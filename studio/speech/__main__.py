@@ -17,8 +17,8 @@ def main() -> int:
     """The command line; 0 = written, 2 = a synthesiser is missing or the folder cannot be written."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("build/corpus"))
-    parser.add_argument("--espeak-minutes", type=float, default=150.0)
-    parser.add_argument("--flite-minutes", type=float, default=130.0)
+    parser.add_argument("--espeak-minutes", type=float, default=200.0)
+    parser.add_argument("--flite-minutes", type=float, default=180.0)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     try:

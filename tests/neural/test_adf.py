@@ -209,7 +209,9 @@ def test_style_of_a_track_is_nearest_to_the_preset_that_made_it(model, head, dem
         track = model.predict(sound, RATE_HZ, 25, head, style=name, seed=11)
         code, note = track_code(track, head, model.network)
         assert note == ""
-        distances = {other: np.linalg.norm((code - codes[other])[: len(NAMES)]) for other in PRESETS}
+        # Nods cannot be measured without the sound, and a few seconds say little of amplitude: see `style`.
+        judged = [i for i, factor in enumerate(NAMES) if factor != "nod_deg" and not factor.endswith("amplitude")]
+        distances = {other: np.linalg.norm((code - codes[other])[judged]) for other in PRESETS}
         assert min(distances, key=lambda other: distances[other]) == name
 
 

@@ -87,9 +87,11 @@ def _through_a_room(sound: np.ndarray, random: np.random.Generator) -> np.ndarra
         response[0] = 1
         sound = fftconvolve(sound, response)[:count]
     if random.random() < 0.35:
-        sound = sosfilt(butter(4, random.uniform(3200, 7500), "low", fs=SAMPLE_RATE_HZ, output="sos"), sound)
+        sound = np.asarray(
+            sosfilt(butter(4, random.uniform(3200, 7500), "low", fs=SAMPLE_RATE_HZ, output="sos"), sound)
+        )
     if random.random() < 0.35:
-        sound = sosfilt(butter(2, random.uniform(60, 350), "high", fs=SAMPLE_RATE_HZ, output="sos"), sound)
+        sound = np.asarray(sosfilt(butter(2, random.uniform(60, 350), "high", fs=SAMPLE_RATE_HZ, output="sos"), sound))
     if random.random() < 0.6:
         walk = np.cumsum(random.standard_normal(8)) * 2.5
         gains_db = np.clip(walk - walk.mean(), -12, 12)

@@ -24,8 +24,7 @@ _SETTLE_S = 240.0
 
 def _wander(random: np.random.Generator, count: int, axes: int, tempo_hz: float) -> np.ndarray:
     """(count, axes) smooth noise of unit variance: white noise through a fourth-order low-pass at `tempo_hz`."""
-    filters = butter(2, tempo_hz, fs=CHANNEL_RATE_HZ, output="sos")
-    filters = np.concatenate([filters, filters])
+    filters = np.tile(np.asarray(butter(2, tempo_hz, fs=CHANNEL_RATE_HZ, output="sos")), (2, 1))
     settle = int(min(_SETTLE_S, 6 / tempo_hz) * CHANNEL_RATE_HZ)
     impulse = np.zeros(settle + 1)
     impulse[0] = 1

@@ -67,6 +67,9 @@ _LEAST_JAW_SPREAD = 0.02
 _SHORTEST_S, _WINDOW_S = 1.0, 4.0
 _MOST_WINDOWS = 16
 _BLINK_PRIOR_S = 30.0
+_AMPLITUDE_PRIOR_S = 6.0
+# Of `head_motion.head_rotation` itself: cut-off over root-mean-square frequency, on clips of 12 s.
+_TEMPO_OF_FREQUENCY = 1.6
 
 
 def preset_code(name: str) -> np.ndarray:
@@ -133,12 +136,16 @@ def measured_factors(mouth: np.ndarray, seen: np.ndarray, head_rad: np.ndarray, 
         mouth: (T, 18) of which `seen` (18,) can be believed; head_rad: (T, 3); eyelids: (T, 2).
     """
     found: dict[str, float] = {}
+    duration_s = len(eyelids) / CHANNEL_RATE_HZ
     spread = {name: float(mouth[:, column(name)].std()) for name in SHAPES if seen[column(name)]}
+    # What is said in a few seconds moves the lips as much as how it is said: the shorter, the less is believed.
+    belief = duration_s / (duration_s + _AMPLITUDE_PRIOR_S)
     if spread["jaw"] > _LEAST_JAW_SPREAD:
-        found["jaw_amplitude"] = spread["jaw"] / _TYPICAL_SPREAD["jaw"]
-        lips = [spread[name] / _TYPICAL_SPREAD[name] for name in spread if name != "jaw"]
+        found["jaw_amplitude"] = (spread["jaw"] / _TYPICAL_SPREAD["jaw"]) ** belief
+        lips = [name for name in spread if name != "jaw"]
         if lips:
-            found["lip_amplitude"] = float(np.median(lips))
+            moved, typical = (np.linalg.norm([table[name] for name in lips]) for table in (spread, _TYPICAL_SPREAD))
+            found["lip_amplitude"] = float(max(moved / typical, 0.1)) ** belief
     for name in ("smile", "frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide"):
         if seen[column(name)]:
             low, middle, high = np.quantile(mouth[:, column(name)], [0.1, 0.5, 0.9])
@@ -148,23 +155,18 @@ def measured_factors(mouth: np.ndarray, seen: np.ndarray, head_rad: np.ndarray, 
             if name == "brow_raise":
                 found["brow_accent"] = float(high - low) / _ACCENT_RANGE
     degrees = np.rad2deg(head_rad)
-    slow = degrees - degrees.mean(0)
     for index, axis in enumerate(("pitch", "yaw", "roll")):
         found[f"head_{axis}_deg"] = float(degrees[:, index].mean())
         found[f"{axis}_spread_deg"] = float(degrees[:, index].std())
-    # For a band-limited motion, speed over spread is 2π times its mean frequency (Rice 1945).
-    speed = np.sqrt(np.mean(np.diff(slow, axis=0) ** 2, axis=0)) * CHANNEL_RATE_HZ
-    if slow.std() > 0.05:
-        found["head_tempo_hz"] = float(np.sum(speed) / np.sum(slow.std(0)) / (2 * np.pi)) * _TEMPO_OF_MEAN_FREQUENCY
+    # Speed over spread is 2π times the root-mean-square frequency (Rice 1945); pitch is left out, for its nods.
+    speed_deg_s = np.sqrt(np.mean(np.diff(degrees[:, 1:], axis=0) ** 2, axis=0)).sum() * CHANNEL_RATE_HZ
+    spread_deg = degrees[:, 1:].std(0).sum()
+    if spread_deg > 0.1:
+        found["head_tempo_hz"] = _TEMPO_OF_FREQUENCY * float(speed_deg_s / spread_deg) / (2 * np.pi)
     count = len(runs(eyelids.mean(1) > 0.5))
     usual = NEUTRAL[NAMES.index("blinks_per_minute")]
-    duration_s = len(eyelids) / CHANNEL_RATE_HZ
     found["blinks_per_minute"] = 60 * (count + usual / 60 * _BLINK_PRIOR_S) / (duration_s + _BLINK_PRIOR_S)
     return np.clip(with_values(**found), LOWEST, HIGHEST)
-
-
-# Measured on `head_motion.head_rotation` itself: cut-off over root-mean-square frequency.
-_TEMPO_OF_MEAN_FREQUENCY = 2.4
 
 
 def _residual(mouth: np.ndarray, network: SpeechToFaceNetwork) -> np.ndarray:

@@ -196,7 +196,7 @@ class _Run:
 
 
 def train(
-    corpus_dir: str | Path, out: str | Path, steps: int = 4500, resume: bool = False, seed: int = 0,
+    corpus_dir: str | Path, out: str | Path, steps: int = 7000, resume: bool = False, seed: int = 0,
     channels: int = 224, report=print,
 ) -> dict:  # fmt: skip
     """Train and write weights to `out`; the state of the run lies beside it (`.state.safetensors`).
