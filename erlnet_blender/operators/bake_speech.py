@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from ..errors import ErlnetError
+from ..errors import Cancelled, ErlnetError
 from ..face_track import FaceTrack
 from ..preferences import preferred_python
 from ..properties import FROM_FILE, FROM_RIG
@@ -161,6 +161,9 @@ class ERLNET_OT_bake_speech(Explained, bpy.types.Operator):
         self._stop_listening(context)
         try:
             self._finish()
+        except Cancelled:
+            self.report({"INFO"}, self._job.message)
+            return {"CANCELLED"}
         except ErlnetError as error:
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
@@ -186,7 +189,7 @@ class ERLNET_OT_bake_speech(Explained, bpy.types.Operator):
         """
         job = self._job
         if job.state == jobs.CANCELLED:
-            raise ErlnetError(job.message)
+            raise Cancelled(job.message)
         if job.error is not None:
             raise job.error
         try:

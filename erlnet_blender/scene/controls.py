@@ -50,8 +50,8 @@ SEMANTIC = {
     "frown": ("Frown", "lowers the corners of the mouth", ("frown_L", "frown_R")),
     "sneer": ("Sneer", "wrinkles the nose", ("nose_wrinkle_L", "nose_wrinkle_R")),
     "cheek_puff": ("Puff", "blows up the cheeks", ("puff_L", "puff_R")),
-    "brow_up": ("Brows Up", "raises the brows", ("brow_inner_up", "brow_outer_up_L", "brow_outer_up_R")),
-    "brow_down": ("Brows Dn", "lowers the brows", ("brow_down_L", "brow_down_R")),
+    "brow_up": ("Brow Up", "raises the brows", ("brow_inner_up", "brow_outer_up_L", "brow_outer_up_R")),
+    "brow_down": ("Brow Down", "lowers the brows", ("brow_down_L", "brow_down_R")),
     "squint": ("Squint", "narrows the eyes", ("squint_L", "squint_R")),
 }
 # Expressions that go both ways.
@@ -107,3 +107,12 @@ def semantic_controls(head: HeadModel) -> list[Control]:
 def all_controls(head: HeadModel) -> list[Control]:
     """Every control: semantic, eyelids, raw."""
     return semantic_controls(head) + eyelid_controls(head) + raw_controls(head)
+
+
+def controls_of_keys(head: HeadModel) -> dict[str, list[str]]:
+    """Name of a shape key to the names of the controls whose sum is its value."""
+    sources: dict[str, list[str]] = {}
+    for control in all_controls(head):
+        for key in control.keys:
+            sources.setdefault(key, []).append(control.name)
+    return sources

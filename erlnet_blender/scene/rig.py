@@ -208,7 +208,10 @@ def read_frame(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> FaceTra
         if PARENTS[index] >= 0:
             matrix = bones[JOINTS[PARENTS[index]]].matrix.inverted() @ matrix
         rotations[name] = axis_angle_of(matrix.to_quaternion())
-    moved = bones["root"].matrix.translation - rig.data.bones["root"].matrix_local.translation
+    # A root that expressions move hangs on a pivot; else it rests where the armature has it.
+    pivot = bones["root"].parent
+    rest = pivot.matrix if pivot is not None else rig.data.bones["root"].matrix_local
+    moved = bones["root"].matrix.translation - rest.translation
     keys = mesh_of(rig).data.shape_keys.evaluated_get(depsgraph).key_blocks
     eyelids = [keys[name].value for name in EYELID_KEYS] if head.eyelids is not None else [0.0, 0.0]
     scene = depsgraph.scene

@@ -10,7 +10,9 @@ import bpy
 import numpy as np
 
 from ..formats.head_model import JOINTS, PARENTS, HeadModel
-from .controls import FACE_BONE, OPEN_JAW_RAD, Control, all_controls
+from .controls import FACE_BONE, OPEN_JAW_RAD, Control, all_controls, controls_of_keys
+from .drivers import sum_driver
+from .rig_pivots import add_pivots, base_bone, driven_bones, moving_joints, skin_bone
 
 AXES = "xyz"
 BONE_LENGTH_M = {"root": 0.06, "neck": 0.09, "jaw": 0.045, "left_eye": 0.025, "right_eye": 0.025}
@@ -43,7 +45,8 @@ def build_armature(
     armature = bpy.data.armatures.new(name)
     rig = bpy.data.objects.new(name, armature)
     collection.objects.link(rig)
-    _edit_bones(rig, joints, corrected)
+    moving = moving_joints(head)
+    _edit_bones(rig, joints, corrected, moving)
     _sort_into_collections(armature)
     for bone_name in JOINTS:
         bone = rig.pose.bones[bone_name]
@@ -55,13 +58,16 @@ def build_armature(
     _add_mechanism(rig, corrected)
     _add_controls(rig.pose.bones[FACE_BONE], all_controls(head))
     _drive_jaw(rig)
+    add_pivots(rig, moving, controls_of_keys(head))
     _add_custom_shapes(rig)
     armature.display_type = "STICK"
     rig.show_in_front = True
     return rig
 
 
-def _edit_bones(rig: bpy.types.Object, joints: np.ndarray, corrected: set[tuple[int, int]]) -> None:
+def _edit_bones(
+    rig: bpy.types.Object, joints: np.ndarray, corrected: set[tuple[int, int]], moving: dict[int, np.ndarray]
+) -> None:
     """Lay every bone at rest; needs edit mode, so the rig becomes the active object."""
     view_layer = bpy.context.view_layer
     if view_layer.objects.active is not None and view_layer.objects.active.mode != "OBJECT":
@@ -80,16 +86,22 @@ def _edit_bones(rig: bpy.types.Object, joints: np.ndarray, corrected: set[tuple[
             bone.use_deform = deform
             bone.parent = bones[parent] if parent else None
 
+        for name in driven_bones(moving):
+            add(name, np.zeros(3), 0.01, None)
         for index, name in enumerate(JOINTS):
-            parent = JOINTS[PARENTS[index]] if PARENTS[index] >= 0 else None
-            add(name, joints[index], BONE_LENGTH_M[name], parent, deform=True)
+            base, above = base_bone(index, moving), skin_bone(PARENTS[index], moving)
+            if index in moving:
+                add(base, joints[index], 0.01, above)
+            add(name, joints[index], BONE_LENGTH_M[name], base, deform=index not in moving)
+            if index in moving:
+                add(skin_bone(index, moving), joints[index], 0.01, name, deform=True)
         eyes = (joints[3] + joints[4]) / 2
         add(FACE_BONE, eyes + [0, 0.14, 0.0], 0.03, "neck")
-        add(OPEN_BONE, joints[2], 0.01, "neck")
+        add(OPEN_BONE, joints[2], 0.01, base_bone(2, moving))
         for joint, axis in sorted(corrected):
             place = joints[joint] + np.eye(3)[axis]
             add(follower_bone(joint, axis), place, 0.01, JOINTS[joint])
-            add(reader_bone(joint, axis), place, 0.01, JOINTS[PARENTS[joint]])
+            add(reader_bone(joint, axis), place, 0.01, base_bone(joint, moving))
     finally:
         bpy.ops.object.mode_set(mode="OBJECT")
 
@@ -98,7 +110,7 @@ def _sort_into_collections(armature: bpy.types.Armature) -> None:
     face = armature.collections.new("Face")
     mechanism = armature.collections.new("Mechanism")
     for bone in armature.bones:
-        (mechanism if bone.name.startswith("MCH-") else face).assign(bone)
+        (mechanism if bone.name.startswith(("MCH-", "DEF-")) else face).assign(bone)
     mechanism.is_visible = False
 
 
@@ -138,30 +150,6 @@ def _drive_jaw(rig: bpy.types.Object) -> None:
     constraint.mix_mode = "AFTER"
     constraint.target_space = constraint.owner_space = "LOCAL"
     sum_driver(constraint, "influence", rig, ["open"])
-
-
-def sum_driver(owner: bpy.types.bpy_struct, path: str, rig: bpy.types.Object, controls: list[str]) -> bpy.types.FCurve:
-    """Let the property `path` of `owner` be the sum of controls of the face bone (no Python expression)."""
-    curve = owner.driver_add(path)
-    curve.driver.type = "SUM"
-    for index, control in enumerate(controls):
-        variable = curve.driver.variables.new()
-        variable.name = f"control_{index}"
-        variable.targets[0].id = rig
-        variable.targets[0].data_path = f'pose.bones["{FACE_BONE}"]["{control}"]'
-    return curve
-
-
-def rotation_driver(owner: bpy.types.bpy_struct, path: str, rig: bpy.types.Object, joint: int, entry: int) -> None:
-    """Let `path` of `owner` be entry `entry` (row-major, 0..8) of R - I of a joint."""
-    row, column = divmod(entry, 3)
-    curve = owner.driver_add(path)
-    curve.driver.type = "SUM"
-    variable = curve.driver.variables.new()
-    variable.name, variable.type = "entry", "TRANSFORMS"
-    target = variable.targets[0]
-    target.id, target.bone_target = rig, reader_bone(joint, column)
-    target.transform_type, target.transform_space = f"LOC_{AXES[row].upper()}", "LOCAL_SPACE"
 
 
 def _add_custom_shapes(rig: bpy.types.Object) -> None:

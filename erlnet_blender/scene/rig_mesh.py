@@ -6,8 +6,10 @@ import bpy
 import numpy as np
 
 from ..formats.head_model import JOINTS, HeadModel
-from .controls import EYELID_KEYS, all_controls
-from .rig_armature import rotation_driver, sum_driver
+from .controls import EYELID_KEYS, controls_of_keys
+from .drivers import location_driver, sum_driver
+from .rig_armature import reader_bone
+from .rig_pivots import moving_joints, skin_bone
 
 # Blender clamps a driven value to the slider's range; this is the widest that there is.
 SLIDER_LIMIT = 10.0
@@ -31,7 +33,7 @@ def build_mesh(
     mesh_object = bpy.data.objects.new(name, mesh)
     collection.objects.link(mesh_object)
     mesh_object.parent = rig
-    _add_weights(mesh_object, head.weights)
+    _add_weights(mesh_object, head)
     _add_shape_keys(mesh_object, head, shape)
     _drive_shape_keys(mesh_object, head, rig)
     modifier = mesh_object.modifiers.new("FLAME skinning", "ARMATURE")
@@ -57,10 +59,11 @@ def _mesh_data(head: HeadModel, name: str) -> bpy.types.Mesh:
     return mesh
 
 
-def _add_weights(mesh_object: bpy.types.Object, weights: np.ndarray) -> None:
-    for index, name in enumerate(JOINTS):
-        group = mesh_object.vertex_groups.new(name=name)
-        column = weights[:, index]
+def _add_weights(mesh_object: bpy.types.Object, head: HeadModel) -> None:
+    moving = moving_joints(head)
+    for index in range(len(JOINTS)):
+        group = mesh_object.vertex_groups.new(name=skin_bone(index, moving))
+        column = head.weights[:, index]
         # Blender sets one weight for many vertices at a time: gather those that share it.
         order = np.argsort(column, kind="stable")
         values, starts = np.unique(column[order], return_index=True)
@@ -99,11 +102,8 @@ def pose_key(joint: int, entry: int) -> str:
 
 def _drive_shape_keys(mesh_object: bpy.types.Object, head: HeadModel, rig: bpy.types.Object) -> None:
     keys = mesh_object.data.shape_keys.key_blocks
-    sources: dict[str, list[str]] = {}
-    for control in all_controls(head):
-        for key in control.keys:
-            sources.setdefault(key, []).append(control.name)
-    for key, controls in sources.items():
+    for key, controls in controls_of_keys(head).items():
         sum_driver(keys[key], "value", rig, controls)
     for joint, entry in corrective_entries(head):
-        rotation_driver(keys[pose_key(joint, entry)], "value", rig, joint, entry)
+        row, column = divmod(entry, 3)
+        location_driver(keys[pose_key(joint, entry)], "value", rig, reader_bone(joint, column), "XYZ"[row])

@@ -9,7 +9,9 @@ from erlnet_blender.formats.head_model import HeadModel
 EXPRESSIONS = ["mouth_close", "smile_L", "smile_R", "pucker", "brow_inner_up", "mouth_shift"]
 
 
-def synthetic_head(rings: int = 12, seed: int = 1, shapes: int = 3, named: bool = True) -> HeadModel:
+def synthetic_head(
+    rings: int = 12, seed: int = 1, shapes: int = 3, named: bool = True, joints_move: bool = False
+) -> HeadModel:
     """A ball of 10 cm with random offsets; every pose corrective of the neck, the jaw and one eye is non-zero."""
     random = np.random.default_rng(seed)
     columns = 2 * rings
@@ -28,11 +30,12 @@ def synthetic_head(rings: int = 12, seed: int = 1, shapes: int = 3, named: bool 
     posedirs = random.normal(0, 0.002, (36, 3 * count))
     posedirs[27:] = 0  # the right eye has no correctives
     expressions = random.normal(0, 0.003, (count, 3, len(EXPRESSIONS)))
-    # As in the shipped head, no expression moves a joint.
-    expressions -= np.einsum(
-        "vj,jce->vce", np.linalg.pinv(regressor), np.einsum("jv,vce->jce", regressor, expressions)
-    )
-    meta = {"id": f"synthetic-{seed}-{rings}", "name": "Synthetic", "licence": "CC0-1.0"}
+    if joints_move:
+        expressions += random.normal(0, 0.004, (1, 3, len(EXPRESSIONS)))
+    else:  # as in the shipped head, no expression moves a joint
+        moves = np.einsum("jv,vce->jce", regressor, expressions)
+        expressions -= np.einsum("vj,jce->vce", np.linalg.pinv(regressor), moves)
+    meta = {"id": f"synthetic-{seed}-{rings}{'-moving' * joints_move}", "name": "Synthetic", "licence": "CC0-1.0"}
     if named:
         meta["expression_names"] = EXPRESSIONS
     return HeadModel(

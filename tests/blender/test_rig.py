@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from erlnet_blender.errors import ErlnetError
+from erlnet_blender.face_track import CHANNELS
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.neural.flame.lbs import FlameTensors, pose_track
 from erlnet_blender.scene.controls import FACE_BONE
@@ -57,6 +58,18 @@ def test_identity_moves_joints_and_mesh():
     shape = np.array([1.0, -2.0, 0.5], np.float32)
     track = replace(random_track(head, 10), shape=shape)
     assert worst_distance(build_rig(head, shape=shape), head, track) < 0.01 * MM
+
+
+def test_joints_that_expressions_move():
+    """As in FLAME's own models: without the pivots the mesh would be off by millimetres."""
+    head = synthetic_head(joints_move=True)
+    assert np.abs(np.einsum("jv,vce->jce", head.J_regressor, head.expressiondirs)).max() > 1 * MM
+    rig = build_rig(head, shape=[0.5, -1.0])
+    track = replace(random_track(head, 20), shape=np.array([0.5, -1.0], np.float32))
+    assert worst_distance(rig, head, track) < 0.01 * MM
+    read = read_frame(rig, bpy.context.evaluated_depsgraph_get())
+    for name in CHANNELS:
+        np.testing.assert_allclose(getattr(read, name)[0], getattr(track, name)[19], atol=5e-6, err_msg=name)
 
 
 def test_parity_where_the_rig_stands_elsewhere():
