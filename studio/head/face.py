@@ -125,8 +125,9 @@ def _shape_vermilion(points: np.ndarray) -> None:
         (UPPER_OUTER, UPPER_MIDDLE, UPPER_INNER, 0.20, 0.0),
         (LOWER_OUTER, LOWER_MIDDLE, LOWER_INNER, 0.32, 0.06),
     ):
-        for k in range(1, 10):
-            across = np.sin(np.pi * k / 10) ** 0.7
+        # At the corners, too, the rings follow each other, or the skin folds there.
+        for k in range(11):
+            across = np.sin(np.pi * k / 10) ** 1.1
             for ring, f in zip(middle, (0.36, 0.72), strict=True):
                 point = points[outer[k]] * (1 - f) + points[inner[k]] * f
                 point[2] += bulge * np.sin(np.pi * f) * across + forward

@@ -78,7 +78,7 @@ def brows(skin: np.ndarray, cage: Cage, subdivision: Subdivision) -> Strands:
     ends = np.array([0, 0.25, 0.5, 0.75, 1])
     top, bottom = (interp1d(ends, row, axis=0, kind="quadratic") for row in (upper, lower))
     t = np.clip(rng.beta(1.45, 1.15, BROW_HAIRS) * 0.96 + 0.03, 0, 1)
-    s = np.clip(rng.normal(0.5, 0.27, BROW_HAIRS), -0.1, 1.1)
+    s = np.clip(rng.normal(0.5, 0.25, BROW_HAIRS), 0.0, 1.0)
     thickness = np.interp(t, [0, 0.25, 0.7, 1], [0.34, 0.72, 0.98, 0.85])
     root = 0.5 * top(t) + 0.5 * bottom(t) + (top(t) - bottom(t)) * ((s - 0.5) * thickness)[:, None]
     # Mean crops arch the brows; relaxed ones lie lower and flatter.
@@ -117,7 +117,7 @@ def lashes(skin: np.ndarray, cage: Cage, subdivision: Subdivision) -> Strands:
         centre, rims = cage.neutral.eye_centres[side], cage.eye_rims[side]
         for columns, upper, count in ((list(range(9)), True, UPPER_LASHES), ([0, *range(15, 7, -1)], False, LOWER_LASHES)):
             margin, inner = (np.array(subdivision.along([ring[k] for k in columns])) for ring in rims[:2])
-            t = np.sort(rng.uniform(0.05, 0.93, count))
+            t = np.sort(rng.uniform(0.05, 0.86, count))
             place = t * (len(margin) - 1)
             k, f = place.astype(int), place - place.astype(int)
             corners = np.stack([margin[k], margin[k + 1], inner[k], inner[k + 1]], 1)
@@ -134,12 +134,13 @@ def _lash_curves(root: np.ndarray, centre: np.ndarray, middle_x: float, t: np.nd
     count = len(root)
     outwards = root - centre
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
-    fan = np.stack([(root[:, 0] - middle_x) / 1.4 * 0.55, np.full(count, 0.42 if upper else -0.5), np.zeros(count)], 1)
+    fan = np.stack([(root[:, 0] - middle_x) / 1.4 * 0.55, np.full(count, 0.42 if upper else -1.2), np.zeros(count)], 1)
     direction = outwards * [0.36, 0.36, 0.9] + 0.5 * fan
     direction /= np.linalg.norm(direction, axis=1, keepdims=True)
     curl = np.array([0, 0.55 if upper else -0.27, 0])
     sag = np.array([0, 0.25 if upper else 0, 0])
-    length = (0.56 if upper else 0.24) * rng.uniform(0.75, 1.1, count) * np.interp(t, [0, 0.3, 0.6, 1], [1.05, 1, 0.85, 0.55])
+    length = (0.56 if upper else 0.27) * rng.uniform(0.75, 1.1, count)
+    length *= np.interp(t, [0, 0.3, 0.6, 1], [1.05, 1, 0.85, 0.55])
     points = [(direction * x * (1 - 0.25 * x) + curl * x * x - sag * x) * length[:, None] for x in (0.0, 0.55, 1.0)]
     return root[:, None] + np.stack(points, 1)
 
