@@ -22,6 +22,7 @@ from .mlp import Mlp
 STATIC_ONLY, HEAD_ONLY = 0.8, 0.95
 LOG_DENSITY_RANGE = (-10.0, 8.0)  # per centimetre
 _GATE_STEEPNESS = 40.0
+_SOLID_SLOPE, _SOLID_LIMIT = 10.0, 4.0
 _DEFORM_M = 0.005
 _DEFORM_UNIT_M = 0.08
 
@@ -120,8 +121,8 @@ class DualBranchField(nn.Module):
         points = rays.head_origin[hit] + distance[:, None] * rays.head_direction[hit]
         code = (codes[rays.frame] * rays.moved[:, None])[hit]
         near_neck = neck[rays.frame] * (rays.head_weight < 0.999)[:, None]
-        value = self.head_density(self.head_grid(points), code, _height(rays, hit, distance), near_neck[hit])
-        return _activate(value)
+        height = _height(rays, hit, distance)
+        return _activate(self.head_density(self.head_grid(points), code, height, near_neck[hit]), height)
 
     def _static(self, rays: CanonicalRays, hit: Tensor, distance: Tensor, coefficients: Tensor, neck: Tensor) -> Tensor:
         points = rays.static_origin[hit] + distance[:, None] * rays.static_direction[hit]
@@ -133,8 +134,8 @@ class DualBranchField(nn.Module):
         # The torso does not follow the neck: the residual fades in with the skinning.
         points = points + _DEFORM_M * (weight / 0.1).clamp(max=1) * self.deform(unit, *waves, pose)
         jaw = coefficients[:, -11][rays.frame][hit][:, None]  # before two eyes, two lids and its own y and z
-        value = self.static_density(self.static_grid(points), pose, 2 * jaw, weight, _height(rays, hit, distance))
-        return _activate(value)
+        height = _height(rays, hit, distance)
+        return _activate(self.static_density(self.static_grid(points), pose, 2 * jaw, weight, height), height)
 
     def _share(
         self, rays: CanonicalRays, hit: Tensor, weight: Tensor, head: Tensor, static: Tensor, neck: Tensor
@@ -167,6 +168,8 @@ def _height(rays: CanonicalRays, hit: Tensor, distance: Tensor) -> Tensor:
     return torch.stack([(start + distance * step).clamp(-4, 6), rays.shell[hit]], 1)
 
 
-def _activate(value: Tensor) -> Tensor:
-    density = value[:, :1].clamp(*LOG_DENSITY_RANGE).exp()
+def _activate(value: Tensor, height: Tensor) -> Tensor:
+    """Density from its logarithm; before training the driving mesh is solid and what lies above it thin."""
+    solid = (-_SOLID_SLOPE * height[:, :1]).clamp(-_SOLID_LIMIT, _SOLID_LIMIT)
+    density = (value[:, :1] + solid).clamp(*LOG_DENSITY_RANGE).exp()
     return torch.cat([density, value[:, 1:]], 1)
