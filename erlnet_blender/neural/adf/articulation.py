@@ -33,6 +33,16 @@ SEALED_JAW_RAD = np.deg2rad(10.0)
 LIPS_PRESS = 0.35
 """How much `lips_press` a full closure adds: soft tissue that meets is squeezed."""
 
+# Sealed lips cannot be parted by what shapes them: how far a full closure takes each shape back.
+YIELD_TO_CLOSURE = {
+    "pucker": 0.6,
+    "funnel": 0.9,
+    "stretch": 0.5,
+    "upper_lip_raise": 0.9,
+    "lower_lip_depress": 0.9,
+    "lip_tuck": 0.9,
+}
+
 # Expression name to the channels that move it, with gains. jaw and closure are bilinear and handled apart.
 _LINEAR: dict[str, dict[str, float]] = {
     "pucker": {"pucker": 1.0},
@@ -85,8 +95,8 @@ def jaw_pose_of(mouth: np.ndarray) -> np.ndarray:
 def expressions_of(mouth: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
     """Expression coefficients of a head from channels.
 
-    `mouth_close` is bilinear: a seal must undo what the jaw opens, so it is closure times jaw angle over 10 degrees.
-    Everything else is linear.
+    `mouth_close` is bilinear: a seal must undo what the jaw opens, so it is closure times jaw angle over 10 degrees;
+    and the shapes that would part the lips give way to a seal. Everything else is linear.
 
     Args:
         mouth: (N, len(MOUTH)) channels.
@@ -98,6 +108,7 @@ def expressions_of(mouth: np.ndarray, names: list[str]) -> tuple[np.ndarray, lis
     coefficients = np.zeros((len(mouth), len(names)), np.float32)
     values = {name: mouth[:, column(name)] for name in MOUTH}
     closure = values["closure"]
+    values |= {name: values[name] * (1 - share * closure) for name, share in YIELD_TO_CLOSURE.items()}
     named = {
         "mouth_close": closure * (JAW_OPEN_RAD * values["jaw"] / SEALED_JAW_RAD),
         "lips_press": LIPS_PRESS * closure,
@@ -160,4 +171,6 @@ def mouth_of(jaw_pose: np.ndarray, expr: np.ndarray, names: list[str]) -> tuple[
             mouth[:, column(channel)] -= share * mouth[:, column(other)]
     if seen[column("upper_lip_raise")]:
         mouth[:, column("upper_lip_raise")] -= 0.15 / 0.8 * mouth[:, column("lip_tuck")]
+    for channel, share in YIELD_TO_CLOSURE.items():
+        mouth[:, column(channel)] /= 1 - share * np.clip(mouth[:, column("closure")], 0, 1)
     return np.clip(mouth, 0, 2), seen
