@@ -69,7 +69,7 @@ def build_rig(
 
 def is_rig(item: bpy.types.ID | None) -> bool:
     """Whether `item` is the armature object of a rig."""
-    return isinstance(item, bpy.types.Object) and item.type == "ARMATURE" and HEAD_ID in item
+    return isinstance(item, bpy.types.Object) and item.type == "ARMATURE" and item.get(HEAD_ID) is not None
 
 
 def find_rig(source: bpy.types.Context | bpy.types.Object | None) -> bpy.types.Object | None:

@@ -12,7 +12,7 @@ import numpy as np
 from ..formats.head_model import JOINTS, PARENTS, HeadModel
 from .controls import FACE_BONE, OPEN_JAW_RAD, Control, all_controls, controls_of_keys
 from .drivers import sum_driver
-from .rig_pivots import add_pivots, base_bone, driven_bones, moving_joints, skin_bone
+from .rig_pivots import add_pivots, base_bone, driven_bones, moving_joints, pivot_bone, skin_bone
 
 AXES = "xyz"
 BONE_LENGTH_M = {"root": 0.06, "neck": 0.09, "jaw": 0.045, "left_eye": 0.025, "right_eye": 0.025}
@@ -89,12 +89,11 @@ def _edit_bones(
         for name in driven_bones(moving):
             add(name, np.zeros(3), 0.01, None)
         for index, name in enumerate(JOINTS):
-            base, above = base_bone(index, moving), skin_bone(PARENTS[index], moving)
             if index in moving:
-                add(base, joints[index], 0.01, above)
-            add(name, joints[index], BONE_LENGTH_M[name], base, deform=index not in moving)
+                add(pivot_bone(index), joints[index], 0.01, skin_bone(PARENTS[index], moving))
+            add(name, joints[index], BONE_LENGTH_M[name], base_bone(index, moving), deform=index not in moving)
             if index in moving:
-                add(skin_bone(index, moving), joints[index], 0.01, name, deform=True)
+                add(f"DEF-{name}", joints[index], 0.01, name, deform=True)
         eyes = (joints[3] + joints[4]) / 2
         add(FACE_BONE, eyes + [0, 0.14, 0.0], 0.03, "neck")
         add(OPEN_BONE, joints[2], 0.01, base_bone(2, moving))

@@ -35,9 +35,14 @@ def skin_bone(joint: int, moving: dict[int, np.ndarray]) -> str | None:
     return f"DEF-{JOINTS[joint]}" if joint in moving else JOINTS[joint]
 
 
+def pivot_bone(joint: int) -> str:
+    """The hidden bone at the place of a joint that moves."""
+    return f"MCH-{JOINTS[joint]}_pivot"
+
+
 def base_bone(joint: int, moving: dict[int, np.ndarray]) -> str | None:
     """The bone that a joint's own bone hangs on."""
-    return f"MCH-{JOINTS[joint]}_pivot" if joint in moving else skin_bone(PARENTS[joint], moving)
+    return pivot_bone(joint) if joint in moving else skin_bone(PARENTS[joint], moving)
 
 
 def driven_bones(moving: dict[int, np.ndarray]) -> list[str]:
@@ -59,7 +64,7 @@ def add_pivots(rig: bpy.types.Object, moving: dict[int, np.ndarray], sources: di
         controls = sources[name.removeprefix("MCH-")]
         sum_driver(bones[name], "location", rig, controls, index=0)
     for joint, move in moving.items():
-        pivot = bones[f"MCH-{JOINTS[joint]}_pivot"]
+        pivot = bones[pivot_bone(joint)]
         for index in np.flatnonzero(np.abs(move).max(0) > 0):
             _follow_expression(pivot, rig, expression_key(int(index)), move[:, index])
         back = bones[f"DEF-{JOINTS[joint]}"].constraints.new("COPY_LOCATION")
