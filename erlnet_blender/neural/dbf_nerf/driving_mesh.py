@@ -145,8 +145,8 @@ class DrivingMesh:
         neck = posed.transforms[0, 1, :3]
         local, linear = self._local(posed.shaped[0][self.source], posed.transforms[0], pose[0])
         place = posed.vertices[0][self.source]
-        moved = (local - self.flame.v_template[self.source]).norm(dim=1)
-        moved = torch.where(self.vertex_part == SKIN, moved / (moved + _MOVED_M), torch.ones_like(moved))
+        squared = ((local - self.flame.v_template[self.source]) ** 2).sum(1)
+        moved = torch.where(self.vertex_part == SKIN, squared / (squared + _MOVED_M**2), torch.ones_like(squared))
         unwarp = (self.canonical_map @ torch.linalg.inv(linear)).reshape(-1, 9)
         table = torch.cat([place, local, vertex_normals(place, self.faces), unwarp, moved[:, None]], 1)
         coefficients = torch.cat([expr[0], pose[0, 2], pose[0, 3], pose[0, 4], lids[0]])

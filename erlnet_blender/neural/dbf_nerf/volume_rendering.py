@@ -20,15 +20,13 @@ def sample_weights(density: Tensor, length: Tensor) -> Tensor:
     Returns:
         (N, S) transmittance to the sample times its opacity; a row sums to the pixel's alpha ≤ 1.
     """
-    optical = density * length
-    before = torch.cumsum(optical, 1) - optical
-    return torch.exp(-before) * -torch.expm1(-optical)
+    return transmittance(density, length) * -torch.expm1(-density * length)
 
 
 def transmittance(density: Tensor, length: Tensor) -> Tensor:
     """(N, S) how much light reaches each sample from the camera; arguments as in `sample_weights`."""
-    optical = density * length
-    return torch.exp(optical - torch.cumsum(optical, 1))
+    before = torch.cumsum((density * length)[:, :-1], 1)
+    return torch.exp(-torch.nn.functional.pad(before, (1, 0)))
 
 
 def composite(weights: Tensor, colour: Tensor) -> tuple[Tensor, Tensor]:
