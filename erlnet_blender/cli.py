@@ -10,30 +10,32 @@ import argparse
 import contextlib
 import json
 import os
-import re
 import signal
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from . import arguments
 from .console import progress, quiet_blender
 from .errors import Cancelled, ErlnetError, WorkerError
-from .face_track import FaceTrack
-from .formats.head_model import HeadModel, default_head_path
 from .style_presets import STYLE_PRESETS
-from .worker import protocol
+
+if TYPE_CHECKING:
+    from .face_track import FaceTrack
+
+# Everything that is not in the standard library is imported where it is needed, so that `erlnet doctor` runs always.
 
 DEMO_SIZE, FPS = 256, 25.0
-MAX_SIDE = 8192
-DEMO_SPEECH = default_head_path().with_name("demo_speech.flac")
+DEMO_SPEECH = Path(__file__).resolve().parent / "assets" / "demo_speech.flac"
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(words: list[str] | None = None) -> int:
     """Run a command; returns the exit status."""
     try:
-        options = parser().parse_args(arguments)
+        options = parser().parse_args(words)
         options.run(options)
     except SystemExit as ended:  # argparse: --help, or a call that it has already explained
         return int(ended.code or 0)
@@ -78,19 +80,19 @@ def parser() -> argparse.ArgumentParser:
     bake.add_argument("-o", "--output", type=Path, required=True, metavar="TRACK.npz|SCENE.blend")
     _add_speech_options(bake)
     bake.add_argument("--head", type=Path, metavar="H", help="head model (.npz), default: the shipped one")
-    bake.add_argument("--fps", type=_positive, default=FPS, metavar="N")
+    bake.add_argument("--fps", type=arguments.positive, default=FPS, metavar="N")
 
     render = command("render", _render, "render a scene with the neural engine")
     render.add_argument("scene", type=Path, metavar="SCENE.blend")
     render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4|DIR")
-    render.add_argument("--frames", type=_frames, default=(None, None), metavar="A-B", help="default: the scene's")
+    render.add_argument("--frames", type=arguments.frames, default=(None, None), metavar="A-B", help="default: the scene's")
     _add_picture_options(render)
 
     train = command("train", _train, "train speech to face, or an avatar")
     train.add_argument("what", choices=("speech", "avatar"))
     train.add_argument("data", type=Path, metavar="CORPUS|DATASET")
     train.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors")
-    train.add_argument("--steps", type=_count, metavar="N")
+    train.add_argument("--steps", type=arguments.count, metavar="N")
     train.add_argument("--resume", action="store_true", help="go on from OUT's last saved state")
 
     evaluate = command("evaluate", _evaluate, "the figures that the documentation quotes")
@@ -107,48 +109,14 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_speech_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--style", default="neutral", metavar="S", help="a preset's name or a track (.npz)")
-    command.add_argument("--strength", type=_strength, default=1.0, metavar="X", help="of the style, 0 to 3, default 1")
+    command.add_argument("--strength", type=arguments.strength, default=1.0, metavar="X", help="of the style, 0 to 3, default 1")
     command.add_argument("--seed", type=int, default=0, metavar="N")
 
 
 def _add_picture_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--size", type=_size, metavar="WxH", help="in pixels, default: the scene's")
+    command.add_argument("--size", type=arguments.size, metavar="WxH", help="in pixels, default: the scene's")
     command.add_argument("--avatar", type=Path, metavar="A", help="default: the scene's")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), help="default: the scene's")
-
-
-def _size(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,6})[xX](\d{1,6})", text)
-    if not match or not all(1 <= int(side) <= MAX_SIDE for side in match.groups()):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a size such as 256x256, each side 1 to {MAX_SIDE}")
-    return int(match[1]), int(match[2])
-
-
-def _frames(text: str) -> tuple[int, int]:
-    match = re.fullmatch(r"(\d{1,7})(?:-(\d{1,7}))?", text)
-    if not match or int(match[2] or match[1]) < int(match[1]):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a range of frames such as 1-50")
-    return int(match[1]), int(match[2] or match[1])
-
-
-def _positive(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 < value <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0 and up to 1000")
-    return value
-
-
-def _strength(text: str) -> float:
-    return 0.0 if text == "0" else _positive(text)
-
-
-def _count(text: str) -> int:
-    if not re.fullmatch(r"[1-9]\d{0,9}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a count above 0")
-    return int(text)
 
 
 def _demo(options: argparse.Namespace) -> None:
@@ -156,7 +124,7 @@ def _demo(options: argparse.Namespace) -> None:
     _check_file(options.audio, "recording", "choose a WAV or FLAC file")
     _check_writable(movie)
     _check_picture(options, movie)
-    track = _bake_track(options, default_head_path(), FPS)
+    track = _bake_track(options, None, FPS)
     with _blender():
         _build_scene(options.audio, track, None, movie_name=movie.name)
         from .scene.movie import save_scene
@@ -171,7 +139,7 @@ def _bake(options: argparse.Namespace) -> None:
     if options.output.suffix not in (".npz", ".blend"):
         raise ErlnetError("The output is neither .npz nor .blend", options.output, "name it TRACK.npz or SCENE.blend")
     _check_writable(options.output)
-    track = _bake_track(options, options.head or default_head_path(), options.fps)
+    track = _bake_track(options, options.head, options.fps)
     if options.output.suffix == ".npz":
         track.save(options.output)
     else:
@@ -252,11 +220,15 @@ def _doctor(options: argparse.Namespace) -> None:
         raise SystemExit(1)
 
 
-def _bake_track(options: argparse.Namespace, head_path: Path, fps: float) -> FaceTrack:
+def _bake_track(options: argparse.Namespace, head_path: Path | None, fps: float) -> FaceTrack:
+    from .face_track import FaceTrack
+    from .formats.head_model import HeadModel
+    from .worker import protocol
     from .worker.client import shared_client
 
     # A wrong head or style is said before the worker starts.
-    HeadModel.load(head_path)
+    if head_path is not None:
+        HeadModel.load(head_path)
     _check_style(options.style)
     request = {
         "audio": str(options.audio),
@@ -266,7 +238,7 @@ def _bake_track(options: argparse.Namespace, head_path: Path, fps: float) -> Fac
         "style": options.style,
         "strength": options.strength,
         "seed": options.seed,
-        "head": str(head_path),
+        "head": str(head_path or ""),
     }
     with progress("baking") as shown:
         header, arrays = shared_client().call(protocol.BAKE, request, progress=shown)
@@ -361,6 +333,8 @@ def _check_file(path: Path, what: str, remedy: str) -> None:
 
 
 def _check_style(style: str) -> None:
+    from .face_track import FaceTrack
+
     names = [name for name, *_ in STYLE_PRESETS]
     if style.endswith(".npz"):
         FaceTrack.load(style)
@@ -389,6 +363,7 @@ def _check_picture(options: argparse.Namespace, output: Path) -> None:
         even = f"{width + width % 2}x{height + height % 2}"
         raise ErlnetError(f"A movie of {width}x{height} pixels has an odd side", output, f"use --size {even}")
     if options.device == "cuda":
+        from .worker import protocol
         from .worker.client import shared_client
 
         if not shared_client().call(protocol.HELLO, {}, timeout_s=120)[0]["cuda"]:

@@ -54,8 +54,7 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
 
     def update(self, data, depsgraph):
         """Copy what is to be rendered; the only place where scene data may be read."""
-        if self.failure is not None:
-            return  # an earlier view layer failed already
+        self.shot, self.failure = None, None  # with Persistent Data an engine renders more than one frame
         try:
             self.client = worker()
             self._check_settings(depsgraph.scene.render)
@@ -63,7 +62,7 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
             shot = take_shot(depsgraph, camera, self.resolution_x, self.resolution_y)
             self.shot = border_of(shot, depsgraph.scene)
         except ErlnetError as error:
-            self.shot, self.failure = None, error
+            self.failure = error
 
     def render(self, depsgraph):
         """Let the worker render the shot, and hand its image to Blender."""

@@ -77,6 +77,7 @@ def render(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable
     Returns:
         ``rgba`` (height, width, 4) scene-linear premultiplied and ``depth`` (height, width) metres, top row first.
     """
+    progress(0.0, "loading the avatar")
     _use_all_cores()
     renderer = _renderer(header.get("avatar", ""), header.get("head", ""), header.get("device") or "auto")
     progress(0.05, "rendering")

@@ -12,6 +12,7 @@ import pytest
 
 from erlnet_blender import cli, doctor
 from erlnet_blender.face_track import FaceTrack
+from erlnet_blender.worker import environment
 from erlnet_blender.worker.client import close_shared_client
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -209,6 +210,19 @@ def test_doctor_looks_at_every_part(capsys):
     assert found["torch"]["state"] == "ok"
     for finding in found.values():
         assert finding["state"] != "missing" or finding["remedy"]
+
+
+def test_doctor_runs_where_nothing_is_installed():
+    code = "import sys\nsys.modules['numpy'] = None\nfrom erlnet_blender import cli, doctor\nprint(doctor.MODULES)"
+    result = subprocess.run([sys.executable, "-S", "-c", code], capture_output=True, text=True, cwd=ROOT)
+    assert result.returncode == 0, result.stderr
+
+
+def test_setup_records_this_python_for_blender(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr(environment, "config_folder", lambda: tmp_path / "config")
+    _, text, _ = run(capsys, "doctor", "--setup")
+    assert str(tmp_path) in text
+    assert environment.recorded_python() == Path(sys.executable)
 
 
 def test_doctor_names_what_is_missing(monkeypatch, tmp_path):
