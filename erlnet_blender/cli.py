@@ -85,7 +85,8 @@ def parser() -> argparse.ArgumentParser:
     render = command("render", _render, "render a scene with the neural engine")
     render.add_argument("scene", type=Path, metavar="SCENE.blend")
     render.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.mp4|DIR")
-    render.add_argument("--frames", type=arguments.frames, default=(None, None), metavar="A-B", help="default: the scene's")
+    every = (None, None)
+    render.add_argument("--frames", type=arguments.frames, default=every, metavar="A-B", help="default: the scene's")
     _add_picture_options(render)
 
     train = command("train", _train, "train speech to face, or an avatar")
@@ -109,7 +110,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _add_speech_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--style", default="neutral", metavar="S", help="a preset's name or a track (.npz)")
-    command.add_argument("--strength", type=arguments.strength, default=1.0, metavar="X", help="of the style, 0 to 3, default 1")
+    strength_help = "of the style, 0 to 3, default 1"
+    command.add_argument("--strength", type=arguments.strength, default=1.0, metavar="X", help=strength_help)
     command.add_argument("--seed", type=int, default=0, metavar="N")
 
 
