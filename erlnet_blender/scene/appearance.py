@@ -23,10 +23,10 @@ _MASKS = ("lips", "redness", "under_eye", "lid_skin", "lid_rim", "brow_shadow", 
 _HAIR_RADIUS = 0.00014  # metres at the root; few strands have to cover the scalp
 # Area lights round a head at the origin: place (metres, Z up, face towards -Y), power (W), size (m), colour.
 _LIGHTS = (
-    ("Key", (-0.45, -0.65, 0.45), 5.4, 0.32, (1.0, 0.96, 0.90)),
-    ("Fill", (0.65, -0.50, 0.08), 1.9, 0.50, (0.90, 0.95, 1.0)),
-    ("Rim", (0.35, 0.55, 0.50), 3.6, 0.25, (1.0, 1.0, 1.0)),
-    ("Kicker", (-0.50, 0.45, 0.35), 1.7, 0.25, (1.0, 1.0, 1.0)),
+    ("Key", (-0.45, -0.65, 0.45), 7.0, 0.32, (1.0, 0.96, 0.90)),
+    ("Fill", (0.65, -0.50, 0.08), 2.8, 0.50, (0.90, 0.95, 1.0)),
+    ("Rim", (0.35, 0.55, 0.50), 3.4, 0.25, (1.0, 1.0, 1.0)),
+    ("Kicker", (-0.50, 0.45, 0.35), 1.5, 0.25, (1.0, 1.0, 1.0)),
 )
 _LIGHTS_AIM = (0.0, 0.0, 0.02)
 _WORLD_COLOUR = (0.30, 0.33, 0.37)

@@ -29,7 +29,7 @@ def with_details(points: np.ndarray, cage: Cage, subdivision: Subdivision) -> np
     height = _lid_folds(points, cage, subdivision) + _philtrum(points, cage)
     points = points + (height * (ring < 0))[:, None] * normals
     points = _faired(points, subdivision.faces, _jaw_line_mask(points, subdivision.faces, ring), 24)
-    points = _faired(points, subdivision.faces, _corner_mask(points, cage), 12)
+    points = _faired(points, subdivision.faces, _corner_mask(points, cage), 30)
     normals = vertex_normals(points, subdivision.faces)
     thickness = 0.06 + 0.22 * smoothstep(0, 0.6, ring - COLLAR_RING)
     return points + np.where(ring > COLLAR_RING - 0.02, thickness, 0)[:, None] * normals
@@ -77,8 +77,8 @@ def _corner_mask(points: np.ndarray, cage: Cage) -> np.ndarray:
     """(V',) 0..1 the skin beside the corners of the mouth, where many rings end in one landmark."""
     mask = np.zeros(len(points))
     for corner in cage.points[[61, 291]]:
-        beside = corner + [0.22 * np.sign(corner[0]), 0, -0.05]
-        mask += bump(np.linalg.norm(points - beside, axis=1), 0.45) * (np.abs(points[:, 0]) > abs(corner[0]) - 0.12)
+        beside = corner + [0.30 * np.sign(corner[0]), 0, -0.1]
+        mask += bump(np.linalg.norm(points - beside, axis=1), 0.55) * smoothstep(-0.15, 0.05, np.abs(points[:, 0]) - abs(corner[0]))
     return mask
 
 
@@ -102,7 +102,7 @@ def collar(points: np.ndarray, cage: Cage, subdivision: Subdivision, columns: in
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
     a = 2 * np.pi * np.arange(columns) / columns
     tube = line[:, None] + outwards[:, None] * (0.12 + 0.14 * np.cos(a) - 0.11 * np.sin(a))[None, :, None]
-    tube[..., 1] += 0.42 * np.sin(a) - 0.12
+    tube[..., 1] += 0.50 * np.sin(a) - 0.22
     faces, rows = [], len(line)
     for i in range(rows):
         for j in range(columns):

@@ -110,6 +110,9 @@ def _shape_chin(points: np.ndarray) -> None:
 
 def _shape_vermilion(points: np.ndarray) -> None:
     """Heights of the red of the lips, the cupid's bow, and a bulging profile between the rings (in place)."""
+    # The mean face sinks at the corners, more than the closed lips can follow without a sharp groove.
+    for vertex, forward in ((61, 0.20), (57, 0.16), (43, 0.08), (291, 0.20), (287, 0.16), (273, 0.08)):
+        points[vertex, 2] += forward
     height = points[13, 1]
     corner = points[61].copy()
     for k in range(1, 10):
