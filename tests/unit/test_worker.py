@@ -13,7 +13,7 @@ import pytest
 
 from erlnet_blender.errors import Cancelled, ErlnetError, WorkerError
 from erlnet_blender.face_track import FaceTrack
-from erlnet_blender.worker import environment, protocol
+from erlnet_blender.worker import environment, pipes, protocol
 from erlnet_blender.worker.client import WorkerClient
 from erlnet_blender.worker.protocol import Message, MessageReader, ProtocolError
 
@@ -371,3 +371,27 @@ def test_recorded_python_is_found_where_nothing_else_is(monkeypatch, tmp_path):
     chosen.touch()
     environment.record_python(chosen)
     assert environment.worker_python() == chosen
+
+
+# Windows has no non-blocking pipes; its way of reading is tested where it can be
+
+
+def test_reading_with_a_thread_gives_every_byte_and_never_waits():
+    child = subprocess.Popen(
+        [sys.executable, "-c", "import sys, time; sys.stdout.write('x' * 3000000); sys.stdout.flush(); time.sleep(60)"],
+        stdout=subprocess.PIPE,
+    )
+    try:
+        reader = pipes._ThreadReader(child.stdout)
+        received, deadline = 0, time.monotonic() + 10
+        while received < 3_000_000 and time.monotonic() < deadline:
+            received += len(reader.read())
+            time.sleep(0.01)
+        assert received == 3_000_000
+        start = time.monotonic()
+        assert reader.read() == b""
+        assert time.monotonic() - start < 0.1
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
