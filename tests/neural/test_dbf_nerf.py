@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy.ndimage import binary_dilation
 from scipy.spatial.transform import Rotation
 
 from erlnet_blender.camera import Camera
@@ -20,6 +21,7 @@ from erlnet_blender.neural.dbf_nerf.evaluation import ssim_map
 from erlnet_blender.neural.dbf_nerf.rasterizer import View, rasterize
 from erlnet_blender.neural.dbf_nerf.ray_band import interpolate, ray_band, sample_distances
 from erlnet_blender.neural.dbf_nerf.renderer import AvatarRenderer
+from erlnet_blender.neural.dbf_nerf.supersampling import detailed_pixels, finer, parents_of, parts_of
 from erlnet_blender.neural.dbf_nerf.training import train
 
 from .rough_head import rough_head
@@ -133,6 +135,18 @@ def test_samples_are_ordered_and_fill_their_stretches(rough):
     assert (in_front.sum(1) == torch.where(band.double, 4, 0)).all()
 
 
+def test_finer_pixels_know_their_parents():
+    view = View.from_camera(Camera(np.eye(4), 20.0, 20.0, 3.0, 2.0, 6, 4))
+    detail = torch.zeros(24, dtype=torch.bool)
+    detail[[0, 8, 23]] = True
+    fine = finer(view)
+    pixel = torch.nonzero(parts_of(detail, view))[:, 0]
+    assert torch.bincount(parents_of(pixel, view), minlength=24)[[0, 8, 23]].tolist() == [4, 4, 4]
+    assert len(pixel) == 12
+    centres = view.directions(parents_of(pixel, view))
+    assert float((fine.directions(pixel) * centres).sum(1).min()) > 0.999
+
+
 # The shipped avatar
 
 
@@ -161,7 +175,8 @@ def test_picture_is_finite_deterministic_and_inside_the_silhouette(renderer, hea
     assert alpha[solid].mean() > 0.97
     shell = np.zeros(96 * 96, bool)
     shell[ray_band(renderer.mesh, geometry, View.from_camera(camera(10))).pixel.numpy()] = True
-    assert (alpha[~shell.reshape(96, 96)] == 0).all()
+    # Pixels with edges take rays off their centres as well.
+    assert (alpha[~binary_dilation(shell.reshape(96, 96), iterations=1)] == 0).all()
     near = first["depth"][alpha > 0.9]
     assert near.min() > 0.7
     assert near.max() < 1.2
@@ -264,10 +279,12 @@ def test_partition_leaves_each_branch_its_own(renderer):
         other.field.static_grid.params.zero_()
         other.field.static_density.params.zero_()
     ours, changed = (which.render(still(head), camera())["rgba"] for which in (renderer, other))
-    band = ray_band(renderer.mesh, renderer.mesh.frame(still(head)), View.from_camera(camera()))
+    view = View.from_camera(camera())
+    band = ray_band(renderer.mesh, renderer.mesh.frame(still(head)), view)
+    edge = detailed_pixels(renderer.mesh, band, view)[band.pixel]
     share = weight[renderer.mesh.faces].amin(1)[band.face]
     face = np.zeros(96 * 96, bool)
-    face[band.pixel[(share > 0.96) & ~band.double].numpy()] = True
+    face[band.pixel[(share > 0.96) & ~band.double & ~edge].numpy()] = True
     torso = np.zeros(96 * 96, bool)
     torso[band.pixel[(share < 0.2) & band.solid].numpy()] = True
     difference = np.abs(ours - changed).max(-1).ravel()

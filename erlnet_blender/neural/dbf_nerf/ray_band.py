@@ -56,13 +56,18 @@ class RayBand:
         return RayBand(*(torch.cat([getattr(band, part.name) for band in bands]) for part in fields(RayBand)))
 
 
-def ray_band(mesh: DrivingMesh, geometry: FrameGeometry, view: View) -> RayBand:
-    """The bands of all pixels that can see the head; none gives an empty `RayBand`."""
+def ray_band(mesh: DrivingMesh, geometry: FrameGeometry, view: View, only: Tensor | None = None) -> RayBand:
+    """The bands of all pixels that can see the head; none gives an empty `RayBand`.
+
+    Args:
+        only: (H·W,) bool, the pixels wanted; all of them if left out.
+    """
     place, normal = geometry.table[:, POSED], geometry.table[:, NORMAL]
     shell = place + normal * mesh.constant[:, OUTWARD]
     base = rasterize(place, mesh.faces, view)
     front, back = (mesh.outer_face(face) for face in rasterize(shell, mesh.outer_faces, view, split_facing=True))
-    pixel = torch.nonzero((base >= 0) | (front >= 0))[:, 0]
+    seen = (base >= 0) | (front >= 0)
+    pixel = torch.nonzero(seen if only is None else seen & only)[:, 0]
     base, front, back = base[pixel], front[pixel], back[pixel]
     direction = view.directions(pixel)
     solid, covered = base >= 0, front >= 0

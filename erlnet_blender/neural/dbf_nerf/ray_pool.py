@@ -15,9 +15,25 @@ from .dataset import CaptureDataset, Shot
 from .driving_mesh import SKIN, DrivingMesh, mask
 from .rasterizer import View
 from .ray_band import RayBand, ray_band
+from .supersampling import FACTOR, detailed_pixels, finer, parents_of, parts_of
 
 # Shares of a batch: anywhere, mouth and eyes, the bend of the neck, edges and empty shell.
-SHARES = {"anywhere": 0.45, "face": 0.25, "neck": 0.12, "edge": 0.18}
+SHARES = {"anywhere": 0.5, "face": 0.2, "neck": 0.12, "edge": 0.18}
+
+
+@dataclass(frozen=True)
+class FinePool:
+    """P pixels that take several rays each.
+
+    Args:
+        frame: (R,) int16 and band: the rays of all of them; rays: (P, 4) numbers of each pixel's rays, -1 where
+        nothing can be seen; rgba: (P, 4) uint8 straight alpha.
+    """
+
+    frame: Tensor
+    band: RayBand
+    rays: Tensor
+    rgba: Tensor
 
 
 @dataclass(frozen=True)
@@ -26,7 +42,8 @@ class RayPool:
 
     Args:
         frames: geometry and cameras; frame: (N,) int16; band: the rays; rgba: (N, 4) uint8 straight alpha;
-        groups: name to the numbers of its rays; missed: share of the pictures' alpha that no ray covers.
+        groups: name to the numbers of its rays; fine: pixels that hold edges, which are not among these rays;
+        missed: share of the pictures' alpha that no ray covers.
     """
 
     frames: Frames
@@ -34,6 +51,7 @@ class RayPool:
     band: RayBand
     rgba: Tensor
     groups: dict[str, Tensor]
+    fine: FinePool
     missed: float
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
@@ -50,8 +68,13 @@ class RayPool:
 
     def targets(self, chosen: Tensor) -> Tensor:
         """(N, 4) premultiplied, 0…1."""
-        value = self.rgba[chosen].float() / 255
-        return torch.cat([value[:, :3] * value[:, 3:], value[:, 3:]], 1)
+        return premultiplied(self.rgba[chosen])
+
+
+def premultiplied(rgba: Tensor) -> Tensor:
+    """(N, 4) uint8 straight alpha to (N, 4) premultiplied, 0…1."""
+    value = rgba.float() / 255
+    return torch.cat([value[:, :3] * value[:, 3:], value[:, 3:]], 1)
 
 
 def build_ray_pool(
@@ -62,7 +85,7 @@ def build_ray_pool(
     Raises:
         ErlnetError: a picture cannot be read, or no picture shows the head.
     """
-    geometries, origins, bands, colours, numbers = [], [], [], [], []
+    geometries, origins, bands, colours, numbers, fine = [], [], [], [], [], []
     missed = total = 0.0
     for number, shot in enumerate(shots):
         geometry = mesh.frame(dataset.track[shot.timestep])
@@ -73,6 +96,9 @@ def build_ray_pool(
         covered[band.pixel] = True
         missed += float(pixels[~covered, 3].double().sum())
         total += float(pixels[:, 3].double().sum())
+        detail = detailed_pixels(mesh, band, view)
+        fine.append(_fine(ray_band(mesh, geometry, finer(view), parts_of(detail, view)), detail, pixels, number, view))
+        band = band[~detail[band.pixel]]
         geometries.append(geometry)
         origins.append(view.origin)
         bands.append(band)
@@ -84,7 +110,32 @@ def build_ray_pool(
     if not len(band):
         raise ErlnetError("No picture of the capture shows the head", dataset.folder, "check its cameras")
     frames = Frames.stack(geometries, origins)
-    return RayPool(frames, torch.cat(numbers), band, rgba, _groups(mesh, band, rgba), missed / max(total, 1.0))
+    share = missed / max(total, 1.0)
+    return RayPool(frames, torch.cat(numbers), band, rgba, _groups(mesh, band, rgba), _join(fine), share)
+
+
+def _fine(band: RayBand, detail: Tensor, pixels: Tensor, number: int, view: View) -> FinePool:
+    """The detailed pixels of one frame."""
+    chosen = torch.nonzero(detail)[:, 0]
+    place = torch.full((len(detail),), -1, dtype=torch.int64)
+    place[chosen] = torch.arange(len(chosen))
+    column, row = band.pixel % (FACTOR * view.width), torch.div(band.pixel, FACTOR * view.width, rounding_mode="floor")
+    rays = torch.full((len(chosen), FACTOR**2), -1, dtype=torch.int64)
+    rays[place[parents_of(band.pixel, view)], (row % FACTOR) * FACTOR + column % FACTOR] = torch.arange(len(band))
+    return FinePool(torch.full((len(band),), number, dtype=torch.int16), band, rays, pixels[chosen])
+
+
+def _join(pools: list[FinePool]) -> FinePool:
+    starts = np.cumsum([0, *(len(pool.band) for pool in pools[:-1])]).tolist()
+    rays = [
+        torch.where(pool.rays >= 0, pool.rays + start, pool.rays) for pool, start in zip(pools, starts, strict=True)
+    ]
+    return FinePool(
+        torch.cat([pool.frame for pool in pools]),
+        RayBand.concatenate([pool.band for pool in pools]),
+        torch.cat(rays),
+        torch.cat([pool.rgba for pool in pools]),
+    )
 
 
 def _groups(mesh: DrivingMesh, band: RayBand, rgba: Tensor) -> dict[str, Tensor]:
@@ -107,4 +158,7 @@ def _groups(mesh: DrivingMesh, band: RayBand, rgba: Tensor) -> dict[str, Tensor]
 def describe(pool: RayPool) -> str:
     """One line of figures."""
     sizes = ", ".join(f"{name} {len(group):,}" for name, group in pool.groups.items())
-    return f"rays: {sizes}; alpha outside the band {100 * pool.missed:.3f} %; frames {len(np.unique(pool.frame))}"
+    edges = f"pixels with edges {len(pool.fine.rays):,}"
+    return (
+        f"rays: {sizes}; {edges}; alpha outside the band {100 * pool.missed:.3f} %; frames {len(np.unique(pool.frame))}"
+    )

@@ -16,8 +16,9 @@ from ...formats.head_model import HeadModel
 from .avatar import Avatar, check_head
 from .canonical_rays import Frames
 from .rasterizer import View
-from .ray_band import RayBand, ray_band
+from .ray_band import ray_band
 from .render_rays import render_rays
+from .supersampling import FACTOR, detailed_pixels, finer, parents_of, parts_of
 from .volume_rendering import FAR_M, linear_premultiplied
 
 _CHUNK_RAYS = 8192  # keeps memory flat whatever the picture's size
@@ -101,21 +102,27 @@ class AvatarRenderer:
         _check_camera(camera)
         geometry = self.mesh.frame(track)
         view = View.from_camera(camera, geometry.root, self.device)
-        band = ray_band(self.mesh, geometry, view)
         frames = Frames.stack([geometry], [view.origin])
-        pixels = camera.width * camera.height
-        image = torch.zeros(pixels, 4, device=self.device)
-        depth = torch.full((pixels,), FAR_M, device=self.device)
-        for start in range(0, len(band), _CHUNK_RAYS):
-            if cancelled is not None and cancelled():
-                raise Cancelled
-            part: RayBand = band[slice(start, start + _CHUNK_RAYS)]
-            frame = torch.zeros(len(part), dtype=torch.int64, device=self.device)
-            done = render_rays(self.field, self.mesh, frames, frame, part, samples)
-            image[part.pixel] = torch.cat([done.colour, done.alpha[:, None]], 1)
-            depth[part.pixel] = done.depth
+        band = ray_band(self.mesh, geometry, view)
+        detail = detailed_pixels(self.mesh, band, view)
+        fine = ray_band(self.mesh, geometry, finer(view), parts_of(detail, view)) if bool(detail.any()) else band[:0]
+        image = torch.zeros(camera.width * camera.height, 4, device=self.device)
+        depth = torch.full((len(image),), FAR_M, device=self.device)
+        whole = band[~detail[band.pixel]]
+        for rays, pixel, share in (
+            (whole, whole.pixel, 1.0),
+            (fine, parents_of(fine.pixel, view), 1.0 / FACTOR**2),
+        ):
+            for start in range(0, len(rays), _CHUNK_RAYS):
+                if cancelled is not None and cancelled():
+                    raise Cancelled
+                chunk = slice(start, start + _CHUNK_RAYS)
+                frame = torch.zeros(len(rays.pixel[chunk]), dtype=torch.int64, device=self.device)
+                done = render_rays(self.field, self.mesh, frames, frame, rays[chunk], samples)
+                image.index_add_(0, pixel[chunk], torch.cat([done.colour, done.alpha[:, None]], 1), alpha=share)
+                depth.scatter_reduce_(0, pixel[chunk], done.depth, "amin")
         shape = (camera.height, camera.width)
-        return image.view(*shape, 4), depth.view(shape)
+        return image.clamp_(max=1).view(*shape, 4), depth.view(shape)
 
 
 def _check_camera(camera: Camera) -> None:

@@ -21,13 +21,15 @@ from .avatar import Avatar, check_head, new_field
 from .band import default_band, hair_strands
 from .dataset import CaptureDataset
 from .driving_mesh import DrivingMesh
-from .ray_pool import RayPool, build_ray_pool, describe
-from .render_rays import render_rays
+from .ray_band import RayBand
+from .ray_pool import RayPool, build_ray_pool, describe, premultiplied
+from .render_rays import Pixels, render_rays
 from .volume_rendering import over
 
 _STATE_EVERY_S = 60.0
 _REPORT_EVERY_S = 15.0
 _GRID_RATE, _NETWORK_RATE = 1e-2, 2e-3
+_FINE_SHARE = 0.4  # weight of the pixels with edges, a tenth as many as rays
 _WARM_UP_STEPS, _HOLD, _FINAL_RATE = 100, 0.45, 0.04
 
 
@@ -153,13 +155,9 @@ class _Run:
         self.report(self._line())
 
     def _update(self) -> float:
-        chosen = self.pool.draw(self.plan.rays, self.generator)
-        target = self.pool.targets(chosen)
-        jitter = torch.rand(len(chosen), self.plan.samples, generator=self.generator)
-        background = torch.rand(len(chosen), 3, generator=self.generator)
-        frame, band = self.pool.frame[chosen].long(), self.pool.band[chosen]
-        pixels = render_rays(self.avatar.field, self.mesh, self.pool.frames, frame, band, self.plan.samples, jitter)
-        loss = image_loss(pixels.colour, pixels.alpha, target, background)
+        loss = self._ray_loss()
+        if len(self.pool.fine.rays):
+            loss = loss + _FINE_SHARE * self._edge_loss()
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
@@ -169,6 +167,32 @@ class _Run:
         if not math.isfinite(value):
             raise ErlnetError(f"Training diverged at step {self.step}", "", "start again with another seed")
         return value
+
+    def _ray_loss(self) -> Tensor:
+        """Pixels that take one ray."""
+        chosen = self.pool.draw(self.plan.rays, self.generator)
+        pixels = self._render(self.pool.frame[chosen], self.pool.band[chosen])
+        background = torch.rand(len(chosen), 3, generator=self.generator)
+        return image_loss(pixels.colour, pixels.alpha, self.pool.targets(chosen), background)
+
+    def _edge_loss(self) -> Tensor:
+        """Pixels whose rays are averaged."""
+        fine, count = self.pool.fine, max(1, self.plan.rays // 10)
+        chosen = torch.randint(len(fine.rays), (count,), generator=self.generator)
+        rays = fine.rays[chosen]
+        place, corner = torch.nonzero(rays >= 0, as_tuple=True)
+        ray = rays[place, corner]
+        pixels = self._render(fine.frame[ray], fine.band[ray])
+        value = torch.cat([pixels.colour, pixels.alpha[:, None]], 1) / rays.shape[1]
+        mean = value.new_zeros(count, 4).index_add(0, place, value)
+        background = torch.rand(count, 3, generator=self.generator)
+        return image_loss(mean[:, :3], mean[:, 3], premultiplied(fine.rgba[chosen]), background)
+
+    def _render(self, frame: Tensor, band: RayBand) -> Pixels:
+        jitter = torch.rand(len(band), self.plan.samples, generator=self.generator)
+        return render_rays(
+            self.avatar.field, self.mesh, self.pool.frames, frame.long(), band, self.plan.samples, jitter
+        )
 
     def _rate_factor(self) -> float:
         """High for almost half of the run, since the empty shell must be carved first; then down smoothly."""
