@@ -101,8 +101,8 @@ def collar(points: np.ndarray, cage: Cage, subdivision: Subdivision, columns: in
     outwards = (line - line.mean(0)) * [1, 0, 1]
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
     a = 2 * np.pi * np.arange(columns) / columns
-    tube = line[:, None] + outwards[:, None] * (0.12 + 0.14 * np.cos(a) - 0.11 * np.sin(a))[None, :, None]
-    tube[..., 1] += 0.50 * np.sin(a) - 0.22
+    tube = line[:, None] + outwards[:, None] * (0.16 + 0.24 * np.cos(a) - 0.11 * np.sin(a))[None, :, None]
+    tube[..., 1] += 0.50 * np.sin(a) - 0.12
     faces, rows = [], len(line)
     for i in range(rows):
         for j in range(columns):
