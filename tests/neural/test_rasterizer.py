@@ -57,6 +57,16 @@ def test_nearest_triangle(triangles, facing):
     np.testing.assert_array_equal(ours[sure], truth[sure])
 
 
+def test_wanted_pixels_see_the_same(triangles):
+    vertices, faces = (torch.as_tensor(part) for part in triangles)
+    view = View.from_camera(look_from())
+    wanted = torch.rand(WIDTH * HEIGHT, generator=torch.Generator().manual_seed(1)) < 0.05
+    whole, part = rasterize(vertices, faces, view), rasterize(vertices, faces, view, only=wanted)
+    assert torch.equal(whole[wanted], part[wanted])
+    assert (whole[wanted] >= 0).any()
+    assert (rasterize(vertices, faces, view, only=torch.zeros_like(wanted)) == -1).all()
+
+
 def test_view_agrees_with_camera():
     camera = look_from()
     view = View.from_camera(camera)

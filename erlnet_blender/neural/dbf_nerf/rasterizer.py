@@ -64,12 +64,15 @@ class View:
         return torch.stack([x, y], 1), depth
 
 
-def rasterize(vertices: Tensor, faces: Tensor, view: View, split_facing: bool = False) -> Tensor:
+def rasterize(
+    vertices: Tensor, faces: Tensor, view: View, split_facing: bool = False, only: Tensor | None = None
+) -> Tensor:
     """The nearest triangle at every pixel centre.
 
     Args:
         vertices: (V, 3), in the view's frame; faces: (F, 3) int64, counter-clockwise seen from outside.
         split_facing: keep two buffers, front-facing and back-facing triangles.
+        only: (H·W,) bool, the pixels that are wanted; triangles that touch none of them are skipped.
 
     Returns:
         (H·W,) int64 triangle or -1; with `split_facing` (2, H·W). Triangles that reach nearer than `NEAR_M`
@@ -84,6 +87,8 @@ def rasterize(vertices: Tensor, faces: Tensor, view: View, split_facing: bool = 
     last = torch.minimum(torch.floor(corners.amax(1) - 0.5), (size - 1).to(points.dtype))
     visible = (corner_depth > NEAR_M).all(1) & (area.abs() > 1e-9) & (last >= first).all(1)
     first, last = first.long(), last.long()
+    if only is not None:
+        visible &= _touches(only.view(view.height, view.width), first, last)
     extent = (last - first).amax(1) + 1
     pixels = view.width * view.height
     buffer = torch.full((pixels * (2 if split_facing else 1),), _EMPTY, dtype=torch.int64, device=points.device)
@@ -129,6 +134,16 @@ def _draw(
         place = place + (area[owner] > 0).long() * (view.width * view.height)
     key = ((depth.double() * _DEPTH_STEPS_PER_M).long() << _TRIANGLE_BITS) | owner
     buffer.scatter_reduce_(0, place, key, "amin")
+
+
+def _touches(wanted: Tensor, first: Tensor, last: Tensor) -> Tensor:
+    """Whether the rectangles from `first` to `last` (F, 2), both inclusive, hold any wanted pixel."""
+    height, width = wanted.shape
+    table = torch.zeros(height + 1, width + 1, dtype=torch.int64, device=wanted.device)
+    table[1:, 1:] = wanted.long().cumsum(0).cumsum(1)
+    left, top = first[:, 0].clamp(0, width), first[:, 1].clamp(0, height)
+    right, bottom = (last[:, 0] + 1).clamp(0, width), (last[:, 1] + 1).clamp(0, height)
+    return table[bottom, right] - table[top, right] - table[bottom, left] + table[top, left] > 0
 
 
 def _cross(a: Tensor, b: Tensor) -> Tensor:

@@ -64,8 +64,8 @@ def ray_band(mesh: DrivingMesh, geometry: FrameGeometry, view: View, only: Tenso
     """
     place, normal = geometry.table[:, POSED], geometry.table[:, NORMAL]
     shell = place + normal * mesh.constant[:, OUTWARD]
-    base = rasterize(place, mesh.faces, view)
-    front, back = (mesh.outer_face(face) for face in rasterize(shell, mesh.outer_faces, view, split_facing=True))
+    base = rasterize(place, mesh.faces, view, only=only)
+    front, back = (mesh.outer_face(face) for face in rasterize(shell, mesh.outer_faces, view, True, only))
     seen = (base >= 0) | (front >= 0)
     pixel = torch.nonzero(seen if only is None else seen & only)[:, 0]
     base, front, back = base[pixel], front[pixel], back[pixel]
