@@ -32,17 +32,16 @@ class ErlnetRenderEngine(bpy.types.RenderEngine):
     # Why the latest render failed, for scripts, which get no more than text from Blender.
     last_failure: ErlnetError | None = None
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.client: WorkerClient | None = None
-        self.shot: Shot | None = None
-        self.failure: ErlnetError | None = None
-        self.viewport: Viewport | None = None
+    # Blender's way of calling __init__ has changed with its versions, so there is none.
+    client: WorkerClient | None = None
+    shot: Shot | None = None
+    failure: ErlnetError | None = None
+    viewport: Viewport | None = None
 
     def __del__(self):
         try:
             viewport = self.viewport
-        except (AttributeError, ReferenceError):  # never fully made, or freed by Blender before
+        except ReferenceError:  # freed by Blender before
             return
         if viewport is not None:
             viewport.close()
