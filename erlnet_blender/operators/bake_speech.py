@@ -197,7 +197,7 @@ class ERLNET_OT_bake_speech(Explained, bpy.types.Operator):
         except ErlnetError as error:
             job.fail(error)
             raise
-        job.message = "; ".join([f"{done} in {job.seconds:.1f} s", *remarks])
+        job.message = "; ".join([f"{done} in {job.seconds:.1f}\u00a0s", *remarks])
         self.report({"WARNING" if remarks else "INFO"}, job.message)
 
     def _stop_listening(self, context: bpy.types.Context) -> None:

@@ -22,7 +22,7 @@ def paragraph(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None
     column = layout.column(align=True)
     column.scale_y = 0.8
     line = ""
-    for word in text.split():
+    for word in text.split(" "):
         if line and len(line) + len(word) + 1 > characters:
             column.label(text=line, icon=icon)
             line, icon = "", "BLANK1" if icon != "NONE" else icon
@@ -42,6 +42,8 @@ def draw_voice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         paragraph(layout, str(error), "INFO")
         return
     _draw_clip(layout, clip)
+    if scene != context.scene:
+        paragraph(layout, f"The voice is in the scene {scene.name}: this scene's movie has no sound", "ERROR")
 
 
 def _draw_clip(layout: bpy.types.UILayout, clip: AudioClip) -> None:

@@ -11,6 +11,7 @@ from ..scene.keyframes import baked_range
 from ..scene.layers import base_strip
 from ..scene.rig import find_rig, head_name_of
 from ..scene.stage import ENGINE
+from ..scene.strips import picture_strip
 from .sections import draw_bake, draw_voice, paragraph
 
 
@@ -165,6 +166,9 @@ class ERLNET_PT_avatar(_Tab, bpy.types.Panel):
                 layout.label(text="The avatar that comes with ERLNet", icon="BLANK1")
         layout.prop(scene.erlnet, "device")
         layout.prop(scene.erlnet, "samples")
+        picture = picture_strip(scene)
+        if picture:
+            paragraph(layout, f"The sequencer's strip {picture} is rendered instead of the head: mute it", "ERROR")
         row = layout.row(align=True)
         row.operator("render.render", text="Image", icon="RENDER_STILL")
         row.operator("render.render", text="Movie", icon="RENDER_ANIMATION").animation = True

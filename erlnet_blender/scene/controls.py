@@ -51,7 +51,7 @@ SEMANTIC = {
     "sneer": ("Sneer", "wrinkles the nose", ("nose_wrinkle_L", "nose_wrinkle_R")),
     "cheek_puff": ("Puff", "blows up the cheeks", ("puff_L", "puff_R")),
     "brow_up": ("Brow Up", "raises the brows", ("brow_inner_up", "brow_outer_up_L", "brow_outer_up_R")),
-    "brow_down": ("Brow Down", "lowers the brows", ("brow_down_L", "brow_down_R")),
+    "brow_down": ("Brow Low", "lowers the brows", ("brow_down_L", "brow_down_R")),
     "squint": ("Squint", "narrows the eyes", ("squint_L", "squint_R")),
 }
 # Expressions that go both ways.

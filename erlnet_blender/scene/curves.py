@@ -9,7 +9,8 @@ LINEAR = bpy.types.Keyframe.bl_rna.properties["interpolation"].enum_items["LINEA
 VECTOR = bpy.types.Keyframe.bl_rna.properties["handle_left_type"].enum_items["VECTOR"].value
 _TYPES = bpy.types.Keyframe.bl_rna.properties["type"].enum_items
 # Keys that a program made are of a type of their own, so that an animator sees which are his.
-GENERATED = (_TYPES.get("GENERATED") or _TYPES["JITTER"]).value
+GENERATED_NAME = "GENERATED" if "GENERATED" in _TYPES else "JITTER"
+GENERATED = _TYPES[GENERATED_NAME].value
 # Frames closer than this are the same frame.
 MARGIN = 1e-3
 
@@ -94,9 +95,14 @@ def generated_keys(curve: bpy.types.FCurve, first_frame: float = -np.inf, last_f
     return (kinds == GENERATED) & (frames >= first_frame - MARGIN) & (frames <= last_frame + MARGIN)
 
 
-def generated_frames(curve: bpy.types.FCurve) -> np.ndarray:
-    """The frames (K',) of the keys that `replace_keys` made."""
-    return _read(curve, "co", 2, np.float32)[generated_keys(curve), 0]
+def generated_range(curve: bpy.types.FCurve) -> tuple[float, float] | None:
+    """First and last frame of the keys that `replace_keys` made; None if there are none."""
+    points = curve.keyframe_points
+    # Panels ask at every redraw: mostly both ends are generated, and the thousands between need no look.
+    if len(points) and points[0].type == points[-1].type == GENERATED_NAME:
+        return points[0].co[0], points[-1].co[0]
+    frames = _read(curve, "co", 2, np.float32)[generated_keys(curve), 0]
+    return (float(frames[0]), float(frames[-1])) if len(frames) else None
 
 
 def _read_keys(curve: bpy.types.FCurve) -> dict[str, np.ndarray]:

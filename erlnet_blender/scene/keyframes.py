@@ -15,7 +15,7 @@ import numpy as np
 from ..errors import ErlnetError
 from ..face_track import CHANNELS, FaceTrack
 from .controls import EYELIDS, FACE_BONE, expression_key
-from .curves import channels_of, ensure_curve, generated_frames, generated_keys, replace_keys, slot_for
+from .curves import channels_of, ensure_curve, generated_keys, generated_range, replace_keys, slot_for
 from .layers import assign_baked, baked_action, baked_curves
 from .rig import check_head, head_of, quaternion_of, read_frame
 
@@ -157,8 +157,8 @@ def clear_bake(rig: bpy.types.Object, first_frame: float, last_frame: float) -> 
 def baked_range(rig: bpy.types.Object) -> tuple[int, int] | None:
     """First and last frame that have generated keys; None if there are none."""
     curves = baked_curves(rig)
-    frames = [generated_frames(curve) for curve in curves.fcurves] if curves is not None else []
-    ends = [(kept[0], kept[-1]) for kept in frames if len(kept)]
+    ranges = [generated_range(curve) for curve in curves.fcurves] if curves is not None else []
+    ends = [ends for ends in ranges if ends is not None]
     return (round(min(first for first, _ in ends)), round(max(last for _, last in ends))) if ends else None
 
 

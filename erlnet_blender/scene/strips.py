@@ -80,6 +80,15 @@ def find_strip(scene: bpy.types.Scene, name: str = ""):
     raise ErlnetError(f"There are {len(strips)} sound strips", "", "choose one in the Voice panel")
 
 
+def picture_strip(scene: bpy.types.Scene) -> str:
+    """The name of a strip whose picture Blender would render instead of the scene; empty if there is none."""
+    editor = scene.sequence_editor
+    if editor is None or not scene.render.use_sequencer:
+        return ""
+    top = editor.strips if hasattr(editor, "strips") else editor.sequences
+    return next((strip.name for strip in top if strip.type != "SOUND" and not strip.mute), "")
+
+
 def left_handle(strip) -> float:
     """First frame that the strip plays."""
     return float(strip.left_handle if hasattr(strip, "left_handle") else strip.frame_final_start)

@@ -10,9 +10,17 @@ import pytest
 import soundfile
 
 from erlnet_blender.errors import ErlnetError
-from erlnet_blender.scene.strips import add_sound_strip, clip_of, find_strip, sequencer_scene, sound_strips
+from erlnet_blender.scene.strips import (
+    add_sound_strip,
+    clip_of,
+    find_strip,
+    picture_strip,
+    sequencer_scene,
+    sound_strips,
+)
 
 RATE = 8000
+LENGTH = "length" if bpy.app.version >= (5, 0) else "frame_end"
 
 
 @pytest.fixture
@@ -147,3 +155,14 @@ def test_file_without_sound_is_refused_and_leaves_no_strip(scene, tmp_path, cont
     with pytest.raises(ErlnetError, match=r"broken\.wav"):
         add_sound_strip(scene, path)
     assert sound_strips(scene) == []
+
+
+def test_a_picture_in_the_sequencer_is_named(scene, voice):
+    assert picture_strip(scene) == ""
+    add_sound_strip(scene, voice, 1)
+    assert picture_strip(scene) == ""
+    strips = scene.sequence_editor.strips
+    colour = strips.new_effect("Title", "COLOR", 5, 1, **{LENGTH: 20})
+    assert picture_strip(scene) == "Title"
+    colour.mute = True
+    assert picture_strip(scene) == ""
