@@ -11,6 +11,7 @@ DISBELIEVED = 0.4
 """How much of a closure that is not believed stays: the lips approach, as for a vowel next to one, and do not meet."""
 _REST_LIKELY = 0.55
 _SHORTEST_REST_S = 0.16
+_SHORTEST_SPEECH_S = 0.10
 _REST_START_S, _REST_END_S = 0.10, 0.08
 
 
@@ -57,10 +58,15 @@ def believed_closures(closure: np.ndarray, bilabial: np.ndarray, threshold: floa
 def rest_gate(speaking: np.ndarray) -> np.ndarray:
     """(T,) 1 while somebody speaks, 0 where the mouth rests, from the probability of speech.
 
-    Only pauses of 160 ms and more let the mouth come to rest; it does so within about 100 ms.
+    Only pauses of 160 ms and more let the mouth come to rest; it does so within about 100 ms. What is heard for less
+    than 100 ms is no speech but a click, or the edge of a recording.
     """
     shortest = round(_SHORTEST_REST_S * CHANNEL_RATE_HZ)
     wait = round(0.04 * CHANNEL_RATE_HZ)
+    speaking = np.array(speaking, np.float32)
+    for start, end in runs(1 - speaking <= _REST_LIKELY):
+        if end - start < _SHORTEST_SPEECH_S * CHANNEL_RATE_HZ:
+            speaking[start:end] = 0
     pauses = [
         (start + wait if start else 0, end - wait if end < len(speaking) else end)
         for start, end in runs(1 - speaking > _REST_LIKELY)

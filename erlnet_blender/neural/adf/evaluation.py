@@ -126,9 +126,9 @@ def evaluate(corpus_dir: str | Path, weights: str | Path | None = None, split: s
 def calibrate(corpus_dir: str | Path, weights: str | Path) -> dict:
     """Choose the closure threshold and the gains of the shapes on the development split; write them into the weights.
 
-    The threshold is the one with the largest recall among those with at most 10 % false closures, or, where there is
-    none, the largest recall less false closures. A gain brings the spread of a channel back to that of the truth, where
-    squared error has shrunk it, by 1.6 at most.
+    The threshold is the highest, among those with at most 10 % false closures, whose recall is within one standard
+    error of the best (where none has so few false ones: the largest recall less false closures). A gain brings the
+    spread of a channel back to that of the truth, where squared error has shrunk it, by 1.6 at most.
 
     Returns:
         {"closure_threshold", "gains", "table"}: table rows are (threshold, recall, false).
@@ -142,8 +142,7 @@ def calibrate(corpus_dir: str | Path, weights: str | Path) -> dict:
         example = plain(recording, _SILENCE_S)
         heard.append((recording, example, model.listen(example.samples)))
     table = [(float(threshold), *_closures_at(model, heard, float(threshold))) for threshold in _THRESHOLDS]
-    good = [row for row in table if row[2] <= _MOST_FALSE]
-    best = max(good, key=lambda row: row[1]) if good else max(table, key=lambda row: row[1] - row[2])
+    best = _chosen(table, sum(len(recording.entry["closures"]) for recording, _, _ in heard))
     model.closure_threshold = best[0]
     calibration = {"closure_threshold": round(best[0], 3), "gains": _gains(model, heard)}
     save_weights(weights, network, network.state_dict(), {
@@ -151,6 +150,15 @@ def calibrate(corpus_dir: str | Path, weights: str | Path) -> dict:
         "calibration": calibration,
     })  # fmt: skip
     return {**calibration, "table": table}
+
+
+def _chosen(table: list[tuple[float, float, float]], closures: int) -> tuple[float, float, float]:
+    good = [row for row in table if row[2] <= _MOST_FALSE]
+    if not good:
+        return max(table, key=lambda row: row[1] - row[2])
+    best = max(row[1] for row in good)
+    error = np.sqrt(best * (1 - best) / max(1, closures))
+    return max((row for row in good if row[1] >= best - error), key=lambda row: row[0])
 
 
 def _closures_at(

@@ -18,7 +18,7 @@ MEL_RATE_HZ = 100
 MEL_BANDS = 80
 HOP = SAMPLE_RATE_HZ // MEL_RATE_HZ
 _WINDOW, _FFT = 400, 512
-_LOWEST_HZ, _HIGHEST_HZ = 30.0, 7800.0
+LOWEST_HZ, HIGHEST_HZ = 30.0, 7800.0
 _LOUD_QUANTILE = 0.95
 _FLOOR = 1e-5
 # Mean mel power of white noise at -70 dBFS: what is quieter than this all along is silence, not quiet speech.
@@ -32,7 +32,7 @@ def mel_of_hz(frequency_hz: np.ndarray | float) -> np.ndarray:
 
 @lru_cache(maxsize=1)
 def _filters() -> Tensor:
-    edges_mel = np.linspace(mel_of_hz(_LOWEST_HZ), mel_of_hz(_HIGHEST_HZ), MEL_BANDS + 2)
+    edges_mel = np.linspace(mel_of_hz(LOWEST_HZ), mel_of_hz(HIGHEST_HZ), MEL_BANDS + 2)
     edges_hz = 700 * (10 ** (edges_mel / 2595) - 1)
     bins_hz = np.arange(_FFT // 2 + 1) * SAMPLE_RATE_HZ / _FFT
     low, centre, high = edges_hz[:-2, None], edges_hz[1:-1, None], edges_hz[2:, None]

@@ -19,8 +19,9 @@ from torch.nn import functional
 
 from ...errors import ErlnetError
 from .articulation import ARTICULATION
-from .checkpoint import load_tensors, save_tensors, save_weights
+from .checkpoint import load_network, load_tensors, save_tensors, save_weights
 from .evaluation import calibrate
+from .features import HIGHEST_HZ, LOWEST_HZ, mel_of_hz
 from .network import CONTACT_COLUMNS, SHAPE_COLUMNS, SpeechToFaceNetwork, speaking_of
 from .preparation import Prepared, prepare
 from .speech_corpus import SpeechCorpus
@@ -33,6 +34,7 @@ EMA_DECAY = 0.998
 _POOL_SHARES = (0.42, 0.54, 0.04)
 _CONTACT_WEIGHTS = {"closure": 2.0, "lip_tuck": 2.0}
 _SAVE_EVERY = 500
+_TRACT_CHANGE = 0.15
 
 
 class _Batches:
@@ -78,8 +80,10 @@ class _Batches:
 
 
 def _distort(mel: np.ndarray, random: np.random.Generator) -> None:
-    """A missing band, another spectral tilt, another level, a little noise: in place."""
+    """Another vocal tract, a missing band, another spectral tilt, another level, a little noise: in place."""
     bands = mel.shape[1]
+    if random.random() < 0.5:
+        _warp(mel, float(np.exp(random.uniform(-_TRACT_CHANGE, _TRACT_CHANGE))))
     if random.random() < 0.4:
         low = random.integers(0, bands - 10)
         mel[:, low : low + random.integers(2, 12)] = mel.mean()
@@ -88,6 +92,17 @@ def _distort(mel: np.ndarray, random: np.random.Generator) -> None:
     mel += random.normal(0, 0.05)
     if random.random() < 0.3:
         mel += random.standard_normal(mel.shape).astype(np.float32) * 0.05
+
+
+def _warp(mel: np.ndarray, factor: float) -> None:
+    """Scale the frequency axis, as a longer or shorter vocal tract does (Jaitly & Hinton 2013): in place."""
+    bands = mel.shape[1]
+    edges_mel = np.linspace(mel_of_hz(LOWEST_HZ), mel_of_hz(HIGHEST_HZ), bands + 2)[1:-1]
+    sources_mel = mel_of_hz(np.minimum(700 * (10 ** (edges_mel / 2595) - 1) * factor, HIGHEST_HZ))
+    place = np.clip(np.interp(sources_mel, edges_mel, np.arange(bands)), 0, bands - 1)
+    below = np.minimum(place.astype(int), bands - 2)
+    share = (place - below).astype(np.float32)
+    mel[:] = mel[:, below] * (1 - share) + mel[:, below + 1] * share
 
 
 def speech_loss(outputs: tuple[Tensor, Tensor, Tensor], motion: Tensor, phones: Tensor, accents: Tensor) -> Tensor:
@@ -146,11 +161,20 @@ class _Run:
         self.optimiser = torch.optim.AdamW(
             self.network.parameters(), LEARNING_RATE, weight_decay=WEIGHT_DECAY, betas=(0.9, 0.98)
         )
-        self.step = 0
+        self.step, self.rate = 0, LEARNING_RATE
+
+    def start_from(self, weights: str | Path) -> dict:
+        """Take trained weights instead of random ones; returns what is to be remembered of them."""
+        trained, metadata = load_network(weights)
+        self.network.load_state_dict(trained.state_dict())
+        self.average = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
+        self.rate = LEARNING_RATE / 3
+        told = ("seed", "steps", "trained_steps", "command", "corpus")
+        return {"started_from": {key: metadata[key] for key in told if key in metadata}}
 
     def advance(self, loss: Tensor, fraction: float) -> None:
         """One step of the optimiser: warm-up of 60 steps, then a cosine over the whole run."""
-        rate = LEARNING_RATE * min(1, (self.step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fraction)))
+        rate = self.rate * min(1, (self.step + 1) / 60) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * fraction)))
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         self.optimiser.zero_grad()
@@ -197,9 +221,12 @@ class _Run:
 
 def train(
     corpus_dir: str | Path, out: str | Path, steps: int = 7000, resume: bool = False, seed: int = 0,
-    channels: int = 224, report=print,
+    channels: int = 224, start: str | Path | None = None, report=print,
 ) -> dict:  # fmt: skip
     """Train and write weights to `out`; the state of the run lies beside it (`.state.safetensors`).
+
+    Args:
+        start: weights to go on from, at a third of the learning rate (fine-tuning, e.g. to filmed people); else new.
 
     Returns:
         {"steps", "loss", "seconds"}: of this call.
@@ -213,10 +240,11 @@ def train(
     batches = _Batches(prepare(corpus, seed, report), seed)
     run = _Run(seed, channels)
     notes = {"seed": seed, "steps": steps, "channels": channels}
+    earlier = run.start_from(start) if start is not None else {}
     if resume:
         run.load(state_path, notes)
     first, started, smooth = run.step, time.monotonic(), float("nan")
-    made = {**notes, "command": f"erlnet train speech CORPUS -o {out.name} --steps {steps}",
+    made = {**notes, **earlier, "command": f"erlnet train speech CORPUS -o {out.name} --steps {steps}",
             "corpus": corpus.index.get("made_by", "unknown")}  # fmt: skip
     while run.step < steps:
         loss = _loss(run, batches, np.random.default_rng([seed, run.step]), seed)
