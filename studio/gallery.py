@@ -28,7 +28,8 @@ POSES: dict[str, dict] = {
     "f_tuck": {"expr": {"f_tuck": 1.0, "upper_lip_raise_L": 0.3, "upper_lip_raise_R": 0.3}, "jaw": 2},
     "blink": {"eyelids": (1, 1)},
     "half_blink": {"eyelids": (0.5, 0.5)},
-    "brows_up": {"expr": {"brow_inner_up": 1, "brow_outer_up_L": 1, "brow_outer_up_R": 1, "eye_wide_L": 1, "eye_wide_R": 1}},
+    "brows_up": {"expr": {"brow_inner_up": 1, "brow_outer_up_L": 1, "brow_outer_up_R": 1, "eye_wide_L": 1,
+                          "eye_wide_R": 1}},
     "angry": {"expr": {"brow_down_L": 1, "brow_down_R": 1, "nose_wrinkle_L": 0.7, "nose_wrinkle_R": 0.7, "frown_L": 0.8,
                        "frown_R": 0.8, "squint_L": 0.5, "squint_R": 0.5}},
     "turned": {"neck": (0.1, 0.45, 0.1), "eyes": (0, -0.25, 0)},
@@ -75,7 +76,8 @@ def strike(rig, pose: dict) -> None:
     eyes = pose.get("eyes", (0, 0, 0))
     track = FaceTrack(
         head.expression(pose.get("expr", {}))[None], 25, head.id,
-        jaw_pose=np.array([[math.radians(pose.get("jaw", 0)), 0, 0]]), neck_pose=np.array([pose.get("neck", (0, 0, 0))]),
+        jaw_pose=np.array([[math.radians(pose.get("jaw", 0)), 0, 0]]),
+        neck_pose=np.array([pose.get("neck", (0, 0, 0))]),
         eyes_pose=np.array([[*eyes, *eyes]]), eyelids=np.array([pose.get("eyelids", (0, 0))]),
     )  # fmt: skip
     apply_frame(rig, track)

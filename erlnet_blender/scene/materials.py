@@ -169,8 +169,8 @@ def _cloth(g: Graph) -> None:
 
 
 def _hair(g: Graph) -> None:
-    random = g.node("ShaderNodeHairInfo").outputs["Random"]
-    g.set(Base_Color=g.mix(random, (0.018, 0.009, 0.005), (0.075, 0.036, 0.018)), Roughness=0.42, Specular_IOR_Level=0.45)
+    colour = g.mix(g.node("ShaderNodeHairInfo").outputs["Random"], (0.018, 0.009, 0.005), (0.075, 0.036, 0.018))
+    g.set(Base_Color=colour, Roughness=0.42, Specular_IOR_Level=0.45)
 
 
 def _brow(g: Graph) -> None:
@@ -196,7 +196,7 @@ _MATERIALS = {
 
 
 def material(kind: str) -> bpy.types.Material:
-    """The project's material of this kind: skin, eye, teeth, gums, tongue, cloth, hair, brow, lash; made once a file."""
+    """The project's material of this kind: skin, eye, teeth, gums, tongue, cloth, hair, brow, lash; one a file."""
     name = f"ERLNet {kind}"
     found = bpy.data.materials.get(name)
     if found is not None:

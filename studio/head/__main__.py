@@ -20,7 +20,8 @@ def main() -> None:
     head.save(output, np.float16)
     print(
         f"{output.name}: {len(head.v_template)} vertices, {len(head.faces)} triangles, "
-        f"{head.expressiondirs.shape[-1]} expressions, {head.shapedirs.shape[-1]} shapes, {output.stat().st_size / 1e6:.2f} MB"
+        f"{head.expressiondirs.shape[-1]} expressions, {head.shapedirs.shape[-1]} shapes, "
+        f"{output.stat().st_size / 1e6:.2f} MB"
     )
 
 

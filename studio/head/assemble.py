@@ -61,7 +61,9 @@ class Head:
         self.brows, self.lashes = (make(self.skin, self.cage, self.subdivision) for make in (brows, lashes))
         self.parts = self._parts()
         ends = np.cumsum([len(self.parts[name].points) for name in ORDER])
-        self.pieces = {name: slice(int(e) - len(self.parts[name].points), int(e)) for name, e in zip(ORDER, ends, strict=True)}
+        self.pieces = {
+            name: slice(int(e) - len(self.parts[name].points), int(e)) for name, e in zip(ORDER, ends, strict=True)
+        }
         self.points = np.concatenate([self.parts[name].points for name in ORDER])
         self.faces = np.concatenate([self.parts[name].faces + self.pieces[name].start for name in ORDER])
 
@@ -91,7 +93,7 @@ class Head:
         }  # fmt: skip
 
     def whole(self, skin: np.ndarray, parts: dict[str, np.ndarray]) -> np.ndarray:
-        """(V, 3) offsets of the whole head from those of the skin; strands follow, other parts as given or not at all."""
+        """(V, 3) offsets of the whole head from those of the skin; strands follow, other parts as given or not."""
         offsets = np.zeros_like(self.points)
         offsets[self.pieces["skin"]] = skin
         strands: dict[str, Strands] = {"brows": self.brows, "lashes": self.lashes}
@@ -158,7 +160,9 @@ class Head:
 
     def regions(self) -> dict[str, np.ndarray]:
         """Masks (V,) of the whole head: bool for parts, float16 for gradual ones."""
-        regions = skin_regions(self.skin, self.cage, self.subdivision, ring_coordinate(self.cage, self.subdivision), self.brows)
+        regions = skin_regions(
+            self.skin, self.cage, self.subdivision, ring_coordinate(self.cage, self.subdivision), self.brows
+        )
         regions = {name: np.pad(mask, (0, len(self.points) - len(mask))) for name, mask in regions.items()}
         groups = {"ears": ("ears",), "eyeballs": ("eye_left", "eye_right"), "teeth": ("teeth_upper", "teeth_lower"),
                   "gums": ("gum_upper", "gum_lower"), "tongue": ("tongue",), "torso": ("collar",), "brows": ("brows",),

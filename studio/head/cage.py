@@ -141,12 +141,12 @@ def _extrude_lid_rim(builder: _Builder, ring: list[int], centre: np.ndarray) -> 
 
 
 def _extrude_bag(builder: _Builder, height: float) -> tuple[list[list[int]], int]:
-    rim = list(MOUTH_RIM)
+    rim: list[int] = list(MOUTH_RIM)
     points = builder.at(rim)
     sign = np.array([0] + [1] * 9 + [0] + [-1] * 9)
     arch = np.sin(np.pi * np.arange(11) / 10)
     profile = np.concatenate([arch, arch[1:-1][::-1]]) ** 0.5
-    bag = [rim]
+    bag: list[list[int]] = [rim]
     for depth, spread, width, flat in _BAG:
         ring = points.copy()
         ring[:, 0] *= width
@@ -184,8 +184,8 @@ def _fair_seam(points: np.ndarray, faces: np.ndarray, rings: list[list[int]]) ->
     for spoke in range(12, 25):
         hold[rings[0][spoke]] = max(0.02, 0.5 * np.exp(-(((spoke - SPOKES // 2) / 4.0) ** 2)))
     active = sorted({v for ring in rings[:10] for v in ring} | first | second)
-    rows = laplacian[active]
-    faired = sla.splu((rows.T @ rows + sp.diags(hold)).tocsc()).solve(hold[:, None] * points)
+    rows = sp.csr_matrix(laplacian[active])
+    faired = sla.splu(sp.csc_matrix(rows.T @ rows + sp.diags(hold))).solve(hold[:, None] * points)
     for _ in range(3):
         for ring in rings[SKULL_RINGS - 7 :]:
             faired[ring] += 0.15 * (laplacian @ faired)[ring]

@@ -78,7 +78,9 @@ def _corner_mask(points: np.ndarray, cage: Cage) -> np.ndarray:
     mask = np.zeros(len(points))
     for corner in cage.points[[61, 291]]:
         beside = corner + [0.30 * np.sign(corner[0]), 0, -0.1]
-        mask += bump(np.linalg.norm(points - beside, axis=1), 0.55) * smoothstep(-0.15, 0.05, np.abs(points[:, 0]) - abs(corner[0]))
+        mask += bump(np.linalg.norm(points - beside, axis=1), 0.55) * smoothstep(
+            -0.15, 0.05, np.abs(points[:, 0]) - abs(corner[0])
+        )
     return mask
 
 

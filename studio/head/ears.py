@@ -51,7 +51,9 @@ def ear() -> tuple[np.ndarray, np.ndarray]:
         back, up = np.sin(angle) * outline * u, np.cos(angle) * outline * u
         rings.append(np.stack([back, up, _relief(u, degrees, back, up)], 1))
     for scale, depth in _BACK:
-        rings.append(np.stack([np.sin(angle) * outline * scale, np.cos(angle) * outline * scale, np.full(AROUND, depth)], 1))
+        rings.append(
+            np.stack([np.sin(angle) * outline * scale, np.cos(angle) * outline * scale, np.full(AROUND, depth)], 1)
+        )
     faces = []
     for i in range(len(rings) - 1):
         for j in range(AROUND):
@@ -69,7 +71,11 @@ def placed_ears(origin: np.ndarray, flare_deg: float = 14, tilt_deg: float = -13
     """The left ear at `origin` (3,) and its mirror image: points (2N, 3) and triangles (2M, 3)."""
     points, faces = ear()
     f, t = np.radians(flare_deg), np.radians(tilt_deg)
-    back, outwards, up = np.array([np.sin(f), 0, -np.cos(f)]), np.array([np.cos(f), 0, np.sin(f)]), np.array([0, 1.0, 0])
+    back, outwards, up = (
+        np.array([np.sin(f), 0, -np.cos(f)]),
+        np.array([np.cos(f), 0, np.sin(f)]),
+        np.array([0, 1.0, 0]),
+    )
     leaning_back, leaning_up = np.cos(t) * back + np.sin(t) * up, -np.sin(t) * back + np.cos(t) * up
     left = origin + scale * points @ np.stack([leaning_back, leaning_up, outwards])
     right = left * [-1, 1, 1]

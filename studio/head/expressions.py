@@ -19,7 +19,8 @@ PAIRED = (
 )  # fmt: skip
 # The order of the components in the file.
 NAMES = (
-    "mouth_close", "lips_press", "pucker", "funnel", "stretch_L", "stretch_R", "smile_L", "smile_R", "frown_L", "frown_R",
+    "mouth_close", "lips_press", "pucker", "funnel", "stretch_L", "stretch_R", "smile_L", "smile_R", "frown_L",
+    "frown_R",
     "upper_lip_raise_L", "upper_lip_raise_R", "lower_lip_depress_L", "lower_lip_depress_R", "f_tuck", "dimple_L",
     "dimple_R", "mouth_shift", "jaw_forward", "tongue_up", "tongue_out", "tongue_back", "brow_inner_up",
     "brow_outer_up_L", "brow_outer_up_R", "brow_down_L", "brow_down_R", "cheek_raise_L", "cheek_raise_R",
@@ -87,7 +88,9 @@ def cage_expressions(cage: Cage, membrane: Membrane, jaw: np.ndarray) -> dict[st
     full["mouth_close"] = mouth_close(cage, membrane, jaw)
     full["jaw_forward"] = jaw[:, None] * np.array([0, -0.05, 0.55])
     full["mouth_shift"] = full["mouth_shift"] + jaw[:, None] * np.array([0.12, 0, 0])
-    full["squint"] = sum(lid_motion(cage, membrane, side, 0.22, 1.5) for side in (LEFT, RIGHT)) + 0.5 * full["cheek_raise"]
+    full["squint"] = (
+        sum(lid_motion(cage, membrane, side, 0.22, 1.5) for side in (LEFT, RIGHT)) + 0.5 * full["cheek_raise"]
+    )
     full["eye_wide"] = sum(lid_motion(cage, membrane, side, -0.24, -0.25) for side in (LEFT, RIGHT))
     for name, offsets in full.items():
         if name != "mouth_shift":

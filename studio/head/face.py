@@ -167,5 +167,3 @@ def _clear_balls(points: np.ndarray, centres: np.ndarray, rims: set[int]) -> Non
         radius = np.linalg.norm(offset, axis=1)
         inside = radius < EYE_RADIUS + 0.16
         points[others[inside]] = centre + offset[inside] / radius[inside, None] * (EYE_RADIUS + 0.16)
-
-

@@ -97,11 +97,11 @@ def mirror_map(mean: np.ndarray) -> np.ndarray:
     """(468,) the landmark on the other side: Hungarian matching of the reflected mean, iterated like ICP."""
     from scipy.optimize import linear_sum_assignment
 
-    reflected, mirror = mean * [-1, 1, 1], None
+    reflected, mirror = mean * [-1, 1, 1], np.arange(LANDMARKS)
     for _ in range(20):
         distance = ((reflected[:, None] - mean[None]) ** 2).sum(-1)
         previous, mirror = mirror, linear_sum_assignment(distance)[1]
-        if previous is not None and (mirror == previous).all():
+        if (mirror == previous).all():
             break
         reflected = _normalised(reflected) @ _rotation_onto(_normalised(reflected), _normalised(mean[mirror]))[0]
         reflected = _normalised(reflected)
@@ -193,7 +193,9 @@ def oval_order(edges: set[tuple[int, int]], points: np.ndarray) -> np.ndarray:
         ring.append(following)
 
 
-def variation_modes(aligned: np.ndarray, mirror: np.ndarray, rotation: np.ndarray, scale: float, count: int) -> np.ndarray:
+def variation_modes(
+    aligned: np.ndarray, mirror: np.ndarray, rotation: np.ndarray, scale: float, count: int
+) -> np.ndarray:
     """(count, 468, 3) principal components of the symmetric part of the aligned faces, cm at one sigma."""
     offsets = (aligned - aligned.mean(0)) @ rotation * scale
     offsets = 0.5 * (offsets + offsets[:, mirror] * [-1, 1, 1])

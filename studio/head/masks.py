@@ -19,7 +19,9 @@ def _around(points: np.ndarray, centre: np.ndarray, size: tuple[float, float, fl
     return np.exp(-(((points - centre) / np.array(size)) ** 2).sum(1))
 
 
-def skin_regions(points: np.ndarray, cage: Cage, subdivision: Subdivision, ring: np.ndarray, brows: Strands) -> dict[str, np.ndarray]:
+def skin_regions(
+    points: np.ndarray, cage: Cage, subdivision: Subdivision, ring: np.ndarray, brows: Strands
+) -> dict[str, np.ndarray]:
     """Masks (V',) on the fine skin: bool where a part begins or ends, float16 where it fades."""
     lift, p = subdivision.matrix, cage.points
     lips = np.zeros(len(p))
@@ -33,7 +35,9 @@ def skin_regions(points: np.ndarray, cage: Cage, subdivision: Subdivision, ring:
     rims = lift @ cage.indicator([v for eye in cage.eye_rims for r in eye for v in r])
     eyes = np.concatenate([p[list(r)] for r in sides(EYE_RIM, cage.mirror)])
     distance = np.min([np.linalg.norm((points - e) * [1, 1, 0.5], axis=1) for e in eyes], axis=0)
-    redness = 0.8 * _around(points, p[1] - [0, 0.1, 0.4], (1.3, 1.0, 1.5)) + 0.3 * _around(points, p[199], (1.2, 1, 1.5))
+    redness = 0.8 * _around(points, p[1] - [0, 0.1, 0.4], (1.3, 1.0, 1.5)) + 0.3 * _around(
+        points, p[199], (1.2, 1, 1.5)
+    )
     redness += 0.55 * sum(_around(points, p[v], (2.0, 1.5, 2.2)) for v in (50, 280))
     under = 0.6 * sum(_around(points, p[v] - [0, 0.1, 0], (1.3, 0.45, 1.5)) for v in (230, 450))
     under += 0.5 * sum(_around(points, p[v], (0.5, 0.5, 1)) for v in (243, 463))

@@ -86,7 +86,9 @@ def teeth(front: float, bite: float, upper: bool) -> tuple[Part, Part]:
             points.append(placed * [side, 1, 1])
             winding = crown.faces if (side > 0) == handed else crown.faces[:, ::-1]
             faces.append(winding + start)
-    return Part(np.concatenate(points), np.concatenate(faces)), _gum(front, bite + direction * 1.0, half_width, arch_depth)
+    return Part(np.concatenate(points), np.concatenate(faces)), _gum(
+        front, bite + direction * 1.0, half_width, arch_depth
+    )
 
 
 def _gum(front: float, height: float, width: float, depth: float, rows: int = 33, columns: int = 10) -> Part:
@@ -109,7 +111,14 @@ def tongue(front: float, height: float, rows: int = 18, columns: int = 16) -> tu
     a = 2 * np.pi * np.arange(columns) / columns
     x = half_width[:, None] * np.cos(a)
     groove = 0.12 * np.exp(-((x / 0.35) ** 2)) * (np.sin(a) > 0) * np.minimum(1, t * 4)[:, None]
-    rings = np.stack([x, y[:, None] + half_height[:, None] * np.sin(a) - groove, np.broadcast_to((front - 5.2 * t)[:, None], x.shape)], -1)
+    rings = np.stack(
+        [
+            x,
+            y[:, None] + half_height[:, None] * np.sin(a) - groove,
+            np.broadcast_to((front - 5.2 * t)[:, None], x.shape),
+        ],
+        -1,
+    )
     points = np.concatenate([rings.reshape(-1, 3), [[0, height, front + 0.05]]])
     tip = len(points) - 1
     faces = _grid_faces(rows, columns) + [(tip, (j + 1) % columns, j) for j in range(columns)]
@@ -121,7 +130,10 @@ def eyeball(centre: np.ndarray, rows: int = 18, columns: int = 32) -> Part:
     theta = (np.pi * (np.arange(1, rows) / rows) ** 1.35)[:, None]
     phi = (2 * np.pi * np.arange(columns) / columns)[None]
     radius = EYE_RADIUS + CORNEA * np.exp(-((theta / 0.50) ** 4))
-    rings = np.stack([radius * np.sin(theta) * np.cos(phi), radius * np.sin(theta) * np.sin(phi), radius * np.cos(theta) + 0 * phi], -1)
+    rings = np.stack(
+        [radius * np.sin(theta) * np.cos(phi), radius * np.sin(theta) * np.sin(phi), radius * np.cos(theta) + 0 * phi],
+        -1,
+    )
     poles = np.array([[0, 0, EYE_RADIUS + CORNEA], [0, 0, -EYE_RADIUS]])
     points = np.concatenate([rings.reshape(-1, 3), poles])
     faces = _grid_faces(rows - 1, columns)

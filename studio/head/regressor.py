@@ -57,7 +57,13 @@ def landmark_places(points: np.ndarray, faces: np.ndarray, pieces: dict[str, sli
     for v in range(LANDMARKS):
         weights[v, list(faces[first[v]]).index(v)] = 1
     depth = np.sqrt(1.2**2 - IRIS_RADIUS**2)
-    directions = [(0, 0, 1.2), (IRIS_RADIUS, 0, depth), (0, IRIS_RADIUS, depth), (-IRIS_RADIUS, 0, depth), (0, -IRIS_RADIUS, depth)]
+    directions = [
+        (0, 0, 1.2),
+        (IRIS_RADIUS, 0, depth),
+        (0, IRIS_RADIUS, depth),
+        (-IRIS_RADIUS, 0, depth),
+        (0, -IRIS_RADIUS, depth),
+    ]
     for start, piece, centre in ((468, "eye_right", eyes[1]), (473, "eye_left", eyes[0])):
         where = pieces[piece]
         own = np.nonzero((faces[:, 0] >= where.start) & (faces[:, 0] < where.stop))[0]

@@ -29,7 +29,9 @@ def lip_members(cage: Cage, subdivision: Subdivision) -> tuple[np.ndarray, np.nd
     return members[0], members[1]
 
 
-def carry(points: np.ndarray, offsets: np.ndarray, path: list[int], wanted: np.ndarray, member: np.ndarray) -> np.ndarray:
+def carry(
+    points: np.ndarray, offsets: np.ndarray, path: list[int], wanted: np.ndarray, member: np.ndarray
+) -> np.ndarray:
     """Set offsets on `path` to `wanted` (P, 3) and fade the change out over the vertices of `member` (V',)."""
     result = offsets.copy()
     change = wanted - offsets[path]
@@ -43,7 +45,9 @@ def carry(points: np.ndarray, offsets: np.ndarray, path: list[int], wanted: np.n
     return result
 
 
-def seal_lips(points: np.ndarray, offsets: np.ndarray, cage: Cage, subdivision: Subdivision, jaw: np.ndarray, degrees: float) -> np.ndarray:
+def seal_lips(
+    points: np.ndarray, offsets: np.ndarray, cage: Cage, subdivision: Subdivision, jaw: np.ndarray, degrees: float
+) -> np.ndarray:
     """Offsets (V', 3) for which the lips touch (LIP_GAP) when the jaw is open by `degrees`."""
     paths, members = lip_paths(subdivision), lip_members(cage, subdivision)
     posed = jaw_posed(points + offsets, jaw, degrees)

@@ -68,7 +68,8 @@ def mouth_shapes(cage: Cage) -> dict[str, Shape]:
         ),
         "puff": Shape(
             {205: (-0.3, 0, 0.55), 50: (-0.15, 0, 0.2), 187: (-0.45, 0, 0.3), 207: (-0.35, -0.05, 0.4),
-             216: (-0.3, 0, 0.5), 212: (-0.25, -0.05, 0.4), 206: (-0.2, 0.05, 0.5), 164: (0, 0.02, 0.3), 18: (0, 0, 0.25)},
+             216: (-0.3, 0, 0.5), 212: (-0.25, -0.05, 0.4), 206: (-0.2, 0.05, 0.5), 164: (0, 0.02, 0.3),
+             18: (0, 0, 0.25)},
             (*AROUND_MOUTH, 61, 0, 17), one_half=True,
         ),
     }  # fmt: skip
@@ -78,11 +79,13 @@ def mouth_shapes(cage: Cage) -> dict[str, Shape]:
 def _smile() -> Shape:
     corner = {61: (-0.72, 0.60, -0.52), 76: (-0.70, 0.58, -0.52), 62: (-0.68, 0.56, -0.52), 78: (-0.66, 0.54, -0.52)}
     lips = {13: (0, 0.05, -0.24), 0: (0, 0.07, -0.22), 14: (0, 0.04, -0.24), 17: (0, 0.10, -0.26),
-            39: (-0.30, 0.16, -0.27), 81: (-0.28, 0.10, -0.26), 178: (-0.28, 0.09, -0.26), 181: (-0.30, 0.15, -0.28)}  # fmt: skip
+            39: (-0.30, 0.16, -0.27), 81: (-0.28, 0.10, -0.26), 178: (-0.28, 0.09, -0.26),
+            181: (-0.30, 0.15, -0.28)}  # fmt: skip
     # The cheek slides up and forward over a furrow that stays: the nasolabial fold.
     cheek = {205: (-0.33, 0.42, 0.20), 50: (-0.12, 0.38, 0.30), 101: (-0.05, 0.28, 0.22), 36: (-0.2, 0.34, 0.22),
              203: (-0.24, 0.20, -0.08), 216: (-0.50, 0.42, -0.02), 206: (-0.38, 0.34, 0.0), 212: (-0.52, 0.42, -0.15),
-             57: (-0.70, 0.50, -0.42), 186: (-0.56, 0.44, -0.30), 43: (-0.55, 0.40, -0.36), 207: (-0.42, 0.40, 0.12)}  # fmt: skip
+             57: (-0.70, 0.50, -0.42), 186: (-0.56, 0.44, -0.30), 43: (-0.55, 0.40, -0.36),
+             207: (-0.42, 0.40, 0.12)}  # fmt: skip
     around = {23: (0, 0.08, 0.02), 145: (0, 0.07, 0.0), 144: (0, 0.06, 0), 153: (0, 0.06, 0), 118: (0, 0.2, 0.12),
               117: (0, 0.2, 0.1), 98: (-0.08, 0.04, 0), 129: (-0.1, 0.05, 0), 18: (0, 0.05, -0.12)}  # fmt: skip
     still = (*EYE_UPPER, *BROW, 1, 4, 5, 6, 168, 2, *JAW_LINE, *FOREHEAD)
@@ -99,7 +102,11 @@ def _rounding(x: np.ndarray, narrowing: float, forward: tuple[float, ...], openi
                 s = (k - 5) / 5
                 # The middle narrows less than the corners, or the philtrum is pinched.
                 inwards = -narrowing * x[ring[k]] * (0.62 + 0.38 * s * s)
-                handles[ring[k]] = (inwards, sign * opening * lift[row] * (1 - s * s), forward[row] * (1 - 0.22 * s * s))
+                handles[ring[k]] = (
+                    inwards,
+                    sign * opening * lift[row] * (1 - s * s),
+                    forward[row] * (1 - 0.22 * s * s),
+                )
     n, f = narrowing / 0.40, forward[0] / 0.40
     beside = {57: (0.78 * n, 0, 0.42 * f), 186: (0.58 * n, -0.04, 0.46 * f), 43: (0.62 * n, 0.02, 0.46 * f),
               92: (0.36 * n, -0.02, 0.40 * f), 106: (0.34 * n, 0.02, 0.42 * f), 216: (0.34 * n, -0.04, 0.26 * f),
@@ -110,7 +117,20 @@ def _rounding(x: np.ndarray, narrowing: float, forward: tuple[float, ...], openi
     return Shape(handles, (*AROUND_MOUTH, 50, 101))
 
 
-_LEFT_OF = {57: 287, 186: 410, 43: 273, 92: 322, 106: 335, 216: 436, 212: 432, 165: 391, 167: 393, 205: 425, 207: 427, 83: 313}
+_LEFT_OF = {
+    57: 287,
+    186: 410,
+    43: 273,
+    92: 322,
+    106: 335,
+    216: 436,
+    212: 432,
+    165: 391,
+    167: 393,
+    205: 425,
+    207: 427,
+    83: 313,
+}
 
 
 def _single_lip_shapes() -> dict[str, Shape]:
@@ -132,20 +152,22 @@ def _single_lip_shapes() -> dict[str, Shape]:
         "upper_lip_raise": Shape(raised, (*EYE_RIM, *BROW, 1, 4, 5, 6, 168, *JAW_LINE, *FOREHEAD, 61, 291)),
         "lower_lip_depress": Shape(lowered, (*AROUND_MOUTH, 61, 291, 199)),
         "lip_roll_upper": Shape(
-            _rows(UPPER_LIP, lambda row, s: tuple(c * arch(s) for c in upper_roll[row])), (*AROUND_MOUTH, 61, 291, 164, 14)
+            _rows(UPPER_LIP, lambda row, s: tuple(c * arch(s) for c in upper_roll[row])),
+            (*AROUND_MOUTH, 61, 291, 164, 14)
         ),
         "lip_roll_lower": Shape(
-            _rows(LOWER_LIP, lambda row, s: tuple(c * arch(s) for c in lower_roll[row])), (*AROUND_MOUTH, 61, 291, 18, 13)
+            _rows(LOWER_LIP, lambda row, s: tuple(c * arch(s) for c in lower_roll[row])),
+            (*AROUND_MOUTH, 61, 291, 18, 13)
         ),
         "f_tuck": Shape(
-            _rows(LOWER_LIP, lambda row, s: (0, tuck[row][0] * arch(s), tuck[row][1] * arch(s))) | {18: (0, 0.2, -0.08)},
+            _rows(LOWER_LIP, lambda row, s: (0, tuck[row][0] * arch(s), tuck[row][1] * arch(s)))
+            | {18: (0, 0.2, -0.08)},
             (*AROUND_MOUTH, 61, 291, 13, 0, 199),
             # The inner side of the lower lip has to make room.
             bag={(depth, 10 + i): (0, -0.35 * arch((i - 5) / 5), z * arch((i - 5) / 5))
                  for depth, z in ((1, -0.55), (2, -0.35)) for i in range(1, 10)},
         ),
     }  # fmt: skip
-    # The bag's lower half runs from the left corner back to the right one.
     return shapes
 
 

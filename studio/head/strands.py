@@ -9,7 +9,6 @@ import scipy.sparse as sp
 from scipy.interpolate import interp1d
 
 from .cage import Cage
-from .face import sides
 from .rings import BROW_LOWER, BROW_UPPER
 from .subdivision import Subdivision
 from .surface import closest_on_triangles, vertex_normals
@@ -64,8 +63,12 @@ def needles(curves: np.ndarray, radius: float) -> tuple[np.ndarray, np.ndarray]:
     up = np.cross(side, along)
     a = 2 * np.pi * np.arange(3) / 3
     ring = side[:, None] * np.cos(a)[None, :, None] + up[:, None] * np.sin(a)[None, :, None]
-    points = np.concatenate([curves[:, None, 0] + radius * ring, curves[:, None, 1] + 0.75 * radius * ring, curves[:, None, 2]], 1)
-    one = [(j, k, k + 3) for j, k in ((0, 1), (1, 2), (2, 0))] + [(j, k + 3, j + 3) for j, k in ((0, 1), (1, 2), (2, 0))]
+    points = np.concatenate(
+        [curves[:, None, 0] + radius * ring, curves[:, None, 1] + 0.75 * radius * ring, curves[:, None, 2]], 1
+    )
+    one = [(j, k, k + 3) for j, k in ((0, 1), (1, 2), (2, 0))] + [
+        (j, k + 3, j + 3) for j, k in ((0, 1), (1, 2), (2, 0))
+    ]
     one += [(3, 4, 6), (4, 5, 6), (5, 3, 6)]
     faces = np.array(one)[None] + PER_NEEDLE * np.arange(len(curves))[:, None, None]
     return points.reshape(-1, 3), faces.reshape(-1, 3)
@@ -115,7 +118,10 @@ def lashes(skin: np.ndarray, cage: Cage, subdivision: Subdivision) -> Strands:
     for side in (0, 1):
         rng = np.random.default_rng(4)
         centre, rims = cage.neutral.eye_centres[side], cage.eye_rims[side]
-        for columns, upper, count in ((list(range(9)), True, UPPER_LASHES), ([0, *range(15, 7, -1)], False, LOWER_LASHES)):
+        for columns, upper, count in (
+            (list(range(9)), True, UPPER_LASHES),
+            ([0, *range(15, 7, -1)], False, LOWER_LASHES),
+        ):
             margin, inner = (np.array(subdivision.along([ring[k] for k in columns])) for ring in rims[:2])
             t = np.sort(rng.uniform(0.05, 0.86, count))
             place = t * (len(margin) - 1)

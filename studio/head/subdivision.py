@@ -15,7 +15,9 @@ import scipy.sparse as sp
 from .surface import adjacency
 
 
-def loop_step(faces: np.ndarray, count: int, refine: np.ndarray | None = None) -> tuple[sp.csr_matrix, np.ndarray, dict[tuple[int, int], int]]:
+def loop_step(
+    faces: np.ndarray, count: int, refine: np.ndarray | None = None
+) -> tuple[sp.csr_matrix, np.ndarray, dict[tuple[int, int], int]]:
     """One level.
 
     Args:

@@ -10,15 +10,63 @@ from erlnet_blender.formats.head_model import JOINTS, HeadModel, default_head_pa
 from studio.head.assemble import build_head
 from studio.head.rings import EYE_LOWER, EYE_UPPER, LOWER_INNER, UPPER_INNER
 
-REQUIRED_EXPRESSIONS = """
-mouth_close lips_press pucker funnel stretch_L stretch_R smile_L smile_R frown_L frown_R upper_lip_raise_L
-upper_lip_raise_R lower_lip_depress_L lower_lip_depress_R f_tuck dimple_L dimple_R mouth_shift jaw_forward tongue_up
-tongue_out tongue_back brow_inner_up brow_outer_up_L brow_outer_up_R brow_down_L brow_down_R cheek_raise_L cheek_raise_R
-nose_wrinkle_L nose_wrinkle_R puff_L puff_R squint_L squint_R eye_wide_L eye_wide_R lip_roll_upper lip_roll_lower
-""".split()
-REQUIRED_REGIONS = """
-skin lips eye_region eyeballs teeth gums tongue mouth_bag ears scalp neck torso brows lashes
-""".split()
+REQUIRED_EXPRESSIONS = [
+    "mouth_close",
+    "lips_press",
+    "pucker",
+    "funnel",
+    "stretch_L",
+    "stretch_R",
+    "smile_L",
+    "smile_R",
+    "frown_L",
+    "frown_R",
+    "upper_lip_raise_L",
+    "upper_lip_raise_R",
+    "lower_lip_depress_L",
+    "lower_lip_depress_R",
+    "f_tuck",
+    "dimple_L",
+    "dimple_R",
+    "mouth_shift",
+    "jaw_forward",
+    "tongue_up",
+    "tongue_out",
+    "tongue_back",
+    "brow_inner_up",
+    "brow_outer_up_L",
+    "brow_outer_up_R",
+    "brow_down_L",
+    "brow_down_R",
+    "cheek_raise_L",
+    "cheek_raise_R",
+    "nose_wrinkle_L",
+    "nose_wrinkle_R",
+    "puff_L",
+    "puff_R",
+    "squint_L",
+    "squint_R",
+    "eye_wide_L",
+    "eye_wide_R",
+    "lip_roll_upper",
+    "lip_roll_lower",
+]
+REQUIRED_REGIONS = [
+    "skin",
+    "lips",
+    "eye_region",
+    "eyeballs",
+    "teeth",
+    "gums",
+    "tongue",
+    "mouth_bag",
+    "ears",
+    "scalp",
+    "neck",
+    "torso",
+    "brows",
+    "lashes",
+]
 EYE_RADIUS_M = 0.012
 
 
@@ -31,7 +79,9 @@ def part(head: HeadModel, name: str) -> slice:
     return slice(*head.meta["parts"][name])
 
 
-def posed(head: HeadModel, expression: dict[str, float] | None = None, jaw_deg: float = 0.0, lids=(0.0, 0.0)) -> np.ndarray:
+def posed(
+    head: HeadModel, expression: dict[str, float] | None = None, jaw_deg: float = 0.0, lids=(0.0, 0.0)
+) -> np.ndarray:
     """(V, 3) after expression, lids and the jaw alone (linear-blend skinning)."""
     points = head.v_template + head.expressiondirs @ head.expression(expression or {})
     points = points + np.einsum("e,evc->vc", np.array(lids), head.eyelids)
@@ -93,7 +143,12 @@ def test_skin_has_no_folds_behind_the_jaw(head):
     normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     edges: dict[tuple[int, int], int] = {}
-    outside = ~head.regions["face"] & ~head.regions["mouth_bag"] & (head.regions["nostrils"] < 0.1) & (head.regions["lips"] < 0.1)
+    outside = (
+        ~head.regions["face"]
+        & ~head.regions["mouth_bag"]
+        & (head.regions["nostrils"] < 0.1)
+        & (head.regions["lips"] < 0.1)
+    )
     outside &= (head.regions["lid_rim"] < 0.1) & (head.v_template[:, 1] > -0.12)
     for index, triangle in enumerate(skin.tolist()):
         if not outside[triangle].all():
@@ -126,7 +181,9 @@ def test_joints_ignore_expressions(head):
     assert np.abs(np.einsum("jv,evc->jec", head.J_regressor, head.eyelids)).max() == 0
 
 
-@pytest.mark.parametrize(("expression", "jaw_deg"), [({}, 0.0), ({"mouth_close": 1}, 10.0), ({"mouth_close": 0.5}, 5.0)])
+@pytest.mark.parametrize(
+    ("expression", "jaw_deg"), [({}, 0.0), ({"mouth_close": 1}, 10.0), ({"mouth_close": 0.5}, 5.0)]
+)
 def test_lips_seal(head, expression, jaw_deg):
     points = posed(head, expression, jaw_deg)
     upper, lower = points[list(UPPER_INNER)], points[list(LOWER_INNER)]
