@@ -29,7 +29,8 @@ def main() -> int:
     parser.add_argument("--test", type=int, default=24, help="held-out poses")
     parser.add_argument("--sweep", type=int, default=12, help="poses of a turn of the neck")
     parser.add_argument("--size", type=int, default=256)
-    parser.add_argument("--samples", type=int, default=20, help="Cycles samples a pixel")
+    parser.add_argument("--samples", type=int, default=16, help="Cycles samples a pixel")
+    parser.add_argument("--judge-samples", type=int, default=32, help="likewise for the held-out poses")
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=11)
     arguments = parser.parse_args()
@@ -56,9 +57,10 @@ def capture(arguments: argparse.Namespace) -> None:
     if missing:
         from .film import FilmSet
 
-        film = FilmSet(head, arguments.size, arguments.samples, arguments.threads)
+        film = FilmSet(head, arguments.size, arguments.threads)
         for done, number in enumerate(missing):
             began = time.monotonic()
+            film.samples(arguments.samples if plan.splits[number] == "train" else arguments.judge_samples)
             film.shoot(plan.track[number], plan.cameras[number], picture_path(out, number))
             write_index(out, plan, arguments)
             print(f"{done + 1}/{len(missing)} picture {number} {time.monotonic() - began:.1f} s", flush=True)
@@ -88,7 +90,12 @@ def write_index(out: Path, plan: Shoot, arguments: argparse.Namespace) -> None:
         for number, (camera, split) in enumerate(zip(plan.cameras, plan.splits, strict=True))
         if picture_path(out, number).is_file()
     ]
-    made = {"samples": arguments.samples, "seed": arguments.seed, "view_transform": "Standard"}
+    made = {
+        "samples": arguments.samples,
+        "judge_samples": arguments.judge_samples,
+        "seed": arguments.seed,
+        "view_transform": "Standard",
+    }
     data = {"camera_model": "OPENCV", "made": made, "frames": frames}
     write_bytes(out / "transforms.json", json.dumps(data, indent=1).encode())
 

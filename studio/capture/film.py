@@ -22,10 +22,10 @@ class FilmSet:
     """A scene that renders poses of one head.
 
     Args:
-        samples: Cycles samples a pixel, denoised after; threads: of the renderer.
+        size: of the square picture in pixels; threads: of the renderer.
     """
 
-    def __init__(self, head: HeadModel, size: int, samples: int, threads: int) -> None:
+    def __init__(self, head: HeadModel, size: int, threads: int) -> None:
         bpy.ops.wm.read_factory_settings(use_empty=True)
         self.scene = bpy.context.scene
         self.rig = build_rig(head)
@@ -37,9 +37,9 @@ class FilmSet:
         self.camera = bpy.data.objects.new("Capture", lens)
         self.scene.collection.objects.link(self.camera)
         self.scene.camera = self.camera
-        self._settings(size, samples, threads)
+        self._settings(size, threads)
 
-    def _settings(self, size: int, samples: int, threads: int) -> None:
+    def _settings(self, size: int, threads: int) -> None:
         render, cycles = self.scene.render, self.scene.cycles
         render.engine = "CYCLES"
         render.resolution_x = render.resolution_y = size
@@ -51,9 +51,13 @@ class FilmSet:
         render.image_settings.color_depth = "8"
         self.scene.view_settings.view_transform, self.scene.view_settings.look = "Standard", "None"
         self.scene.view_settings.exposure, self.scene.view_settings.gamma = 0.0, 1.0
-        cycles.device, cycles.samples, cycles.use_denoising = "CPU", samples, True
+        cycles.device, cycles.use_denoising = "CPU", True
         cycles.use_adaptive_sampling = False
         cycles.seed = 0
+
+    def samples(self, count: int) -> None:
+        """Cycles samples a pixel, denoised after."""
+        self.scene.cycles.samples = count
 
     def shoot(self, track: FaceTrack, camera: Camera, path: Path) -> None:
         """Render one pose to a PNG, whole or not at all; the noise differs from picture to picture."""
