@@ -42,6 +42,7 @@ def rig_reason(context: bpy.types.Context) -> str:
     """Why there is no rig to work on; empty if there is one."""
     from ..scene.rig import find_rig, rigs_of
 
-    if find_rig(context) is not None:
-        return ""
+    rig = find_rig(context)
+    if rig is not None:
+        return "" if rig.library is None else "The head is linked: make a library override of it first"
     return "Select one of the heads" if rigs_of(context.scene) else "Add a head first"

@@ -48,6 +48,8 @@ def write_track(rig: bpy.types.Object, track: FaceTrack, start_frame: float, act
     check_head(rig, track)
     if len(track) == 0:
         raise ErlnetError("The track has no frames", rig.name, "choose a longer recording")
+    if rig.library is not None:
+        raise ErlnetError("The head is linked from another file", rig.name, "make a library override of it first")
     animation = rig.animation_data or rig.animation_data_create()
     if animation.use_tweak_mode:
         raise ErlnetError("An NLA strip is being edited", rig.name, "leave tweak mode (Tab in the NLA editor)")

@@ -44,10 +44,10 @@ def build_rig(
     Args:
         head_path: where `head` was read from, so that it can be found again from the .blend;
             None means the default head, or a head that lives only as long as this session.
-        collection: where to link the objects; None is the active collection.
+        collection: where to link the objects; None is the active collection, or the scene's if that is hidden.
         shape: (S',) identity coefficients, S' at most the head's S; None is the template.
     """
-    collection = collection or bpy.context.collection
+    collection = collection or visible_collection()
     shape = np.zeros(0, np.float32) if shape is None else np.asarray(shape, np.float32).ravel()
     if len(shape) > head.shapedirs.shape[-1]:
         raise ErlnetError(
@@ -65,6 +65,12 @@ def build_rig(
     _heads[_head_key(rig)] = head
     bpy.context.view_layer.update()
     return rig
+
+
+def visible_collection() -> bpy.types.Collection:
+    """The active collection if new objects in it can be edited, else the scene's own."""
+    active = bpy.context.view_layer.active_layer_collection
+    return active.collection if active is not None and active.is_visible else bpy.context.scene.collection
 
 
 def is_rig(item: bpy.types.ID | None) -> bool:

@@ -17,6 +17,9 @@ from .rig_pivots import add_pivots, base_bone, driven_bones, moving_joints, pivo
 AXES = "xyz"
 BONE_LENGTH_M = {"root": 0.06, "neck": 0.09, "jaw": 0.045, "left_eye": 0.025, "right_eye": 0.025}
 OPEN_BONE = "MCH-jaw_open"
+# Blender's bone colour sets: what moves the face stands out from what moves the whole.
+COLOURS = {"root": "THEME13", "neck": "THEME09", "jaw": "THEME04", "left_eye": "THEME03", "right_eye": "THEME03"}
+COLOURS[FACE_BONE] = "THEME01"
 
 
 def follower_bone(joint: int, axis: int) -> str:
@@ -170,6 +173,7 @@ def _add_custom_shapes(rig: bpy.types.Object) -> None:
         bone.use_custom_shape_bone_size = False
         bone.custom_shape_scale_xyz = (size_m,) * 3
         bone.custom_shape_translation = offset_m
+        bone.color.palette = COLOURS[name]
 
 
 def _ring(name: str, points: np.ndarray) -> bpy.types.Object:

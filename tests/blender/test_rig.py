@@ -15,6 +15,7 @@ from erlnet_blender.face_track import CHANNELS
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.neural.flame.lbs import FlameTensors, pose_track
 from erlnet_blender.scene.controls import FACE_BONE
+from erlnet_blender.scene.keyframes import write_track
 from erlnet_blender.scene.rig import apply_frame, build_rig, find_rig, head_of, mesh_of, read_frame
 
 from .synthetic_head import random_track, synthetic_head
@@ -160,6 +161,32 @@ def test_find_rig():
     assert find_rig(bpy.context) == second
     bpy.context.view_layer.objects.active = mesh_of(first)
     assert find_rig(bpy.context) == first
+
+
+def test_a_hidden_collection_is_not_built_into():
+    hidden = bpy.data.collections.new("Hidden")
+    bpy.context.scene.collection.children.link(hidden)
+    layer = bpy.context.view_layer.layer_collection.children["Hidden"]
+    bpy.context.view_layer.active_layer_collection = layer
+    layer.exclude = True
+    rig = build_rig(synthetic_head())
+    assert rig.visible_get()
+
+
+def test_linked_heads_are_read_but_not_keyed(tmp_path):
+    head = synthetic_head()
+    build_rig(head, name="Linked")
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (_, wanted):
+        wanted.objects = ["Linked", "Linked Skin"]
+    for item in wanted.objects:
+        bpy.context.scene.collection.objects.link(item)
+    rig = find_rig(bpy.context)
+    assert rig.library is not None
+    assert read_frame(rig, bpy.context.evaluated_depsgraph_get()).head_id == head.id
+    with pytest.raises(ErlnetError, match="linked from another file, Linked, make a library override"):
+        write_track(rig, random_track(head, 3), 1, "Speech")
 
 
 def test_large_heads_build_in_three_seconds():
