@@ -70,7 +70,7 @@ def strike(rig, pose: dict) -> None:
 
     from erlnet_blender.face_track import FaceTrack
     from erlnet_blender.scene.rig import apply_frame, head_of
-    from erlnet_blender.scene.stage import AIM, DISTANCE_M
+    from erlnet_blender.scene.stage import DISTANCE_M
 
     head = head_of(rig)
     eyes = pose.get("eyes", (0, 0, 0))
@@ -81,8 +81,8 @@ def strike(rig, pose: dict) -> None:
         eyes_pose=np.array([[*eyes, *eyes]]), eyelids=np.array([pose.get("eyelids", (0, 0))]),
     )  # fmt: skip
     apply_frame(rig, track)
-    azimuth, distance = math.radians(pose.get("azimuth", 0)), pose.get("distance", DISTANCE_M)
-    aim = Vector(pose.get("aim", AIM))
+    azimuth, distance = math.radians(pose.get("azimuth", 0)), pose.get("distance", 0.8 * DISTANCE_M)
+    aim = Vector(pose.get("aim", (0.0, -0.015, -0.02)))
     camera = bpy.context.scene.camera
     camera.location = rig.matrix_world @ (aim + distance * Vector((math.sin(azimuth), 0, math.cos(azimuth))))
     camera.rotation_euler = ((rig.matrix_world @ aim) - camera.location).to_track_quat("-Z", "Y").to_euler()

@@ -137,12 +137,12 @@ def _eye(g: Graph) -> None:
     g.put(polar.inputs[1], g.math("MULTIPLY", g.math("COSINE", angle), 6.0))
     g.put(polar.inputs[2], radius)
     fibres = g.noise(2.2, 4, polar.outputs[0])
-    iris = g.mix(fibres, (0.040, 0.018, 0.009), (0.170, 0.080, 0.032))
-    iris = g.mix(g.ramp(radius, 0.18, 0.46), g.mix(fibres, (0.11, 0.05, 0.02), (0.22, 0.11, 0.045)), iris)
+    iris = g.mix(fibres, (0.030, 0.016, 0.009), (0.115, 0.060, 0.028))
+    iris = g.mix(g.ramp(radius, 0.18, 0.46), g.mix(fibres, (0.080, 0.042, 0.019), (0.155, 0.085, 0.038)), iris)
     iris = g.mix(g.ramp(radius, 0.42, 0.51), iris, (0.020, 0.012, 0.008))
     iris = g.mix(g.ramp(radius, 0.175, 0.205), (0.002, 0.002, 0.002), iris)
     white = g.mix(g.noise(150, 5), (0.78, 0.73, 0.70), (0.70, 0.62, 0.58))
-    white = g.mix(g.ramp(radius, 0.66, 1.0), white, (0.60, 0.37, 0.33))
+    white = g.mix(g.ramp(radius, 0.66, 1.0), white, (0.64, 0.45, 0.41))
     colour = g.mix(g.ramp(radius, 0.475, 0.53), iris, white)
     g.set(Base_Color=colour, Roughness=0.25, Coat_Weight=1.0, Coat_Roughness=0.02)
 
@@ -174,7 +174,7 @@ def _hair(g: Graph) -> None:
 
 
 def _brow(g: Graph) -> None:
-    g.set(Base_Color=(0.045, 0.024, 0.015), Roughness=0.5, Specular_IOR_Level=0.3)
+    g.set(Base_Color=(0.045, 0.024, 0.015), Roughness=0.6, Specular_IOR_Level=0.15)
 
 
 def _lash(g: Graph) -> None:
