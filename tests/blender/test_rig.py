@@ -189,6 +189,26 @@ def test_linked_heads_are_read_but_not_keyed(tmp_path):
         write_track(rig, random_track(head, 3), 1, "Speech")
 
 
+def test_library_overrides_are_keyed_like_local_heads(tmp_path):
+    head = synthetic_head()
+    cast = bpy.data.collections.new("Cast")
+    bpy.context.scene.collection.children.link(cast)
+    build_rig(head, collection=cast)
+    bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "library.blend"))
+    bpy.ops.wm.read_factory_settings(use_empty=True)
+    bpy.context.scene.render.fps = 25
+    with bpy.data.libraries.load(str(tmp_path / "library.blend"), link=True) as (_, wanted):
+        wanted.collections = ["Cast"]
+    scene = bpy.context.scene
+    wanted.collections[0].override_hierarchy_create(scene, bpy.context.view_layer, do_fully_editable=True)
+    rig, track = find_rig(bpy.context), random_track(head, 5)
+    write_track(rig, track, 1, "Speech")
+    scene.frame_set(3)
+    read = read_frame(rig, bpy.context.evaluated_depsgraph_get())
+    np.testing.assert_allclose(read.expr[0], track.expr[2], atol=1e-5)
+    np.testing.assert_allclose(evaluated_vertices(rig), flame_vertices(head, track[2])[0], atol=0.01 * MM)
+
+
 def test_large_heads_build_in_three_seconds():
     head = synthetic_head(rings=100)
     start = time.perf_counter()
