@@ -29,9 +29,15 @@ def scene():
     scene = bpy.context.scene
     scene.render.engine = ErlnetRenderEngine.bl_idname
     scene.erlnet.device = "cpu"
-    image = scene.render.image_settings
-    image.file_format, image.color_mode = "PNG", "RGBA"
+    set_format(scene, "PNG", "RGBA", "8")
     return scene
+
+
+def set_format(scene, file_format, color_mode, color_depth):
+    settings = scene.render.image_settings
+    if hasattr(settings, "media_type"):  # Blender 5.0 and later
+        settings.media_type = "IMAGE"
+    settings.file_format, settings.color_mode, settings.color_depth = file_format, color_mode, color_depth
 
 
 @pytest.fixture
@@ -103,7 +109,9 @@ def test_same_scene_gives_the_same_picture(scene, tmp_path):
 def test_world_colour_is_behind_the_head(scene, tmp_path):
     scene.render.film_transparent = False
     scene.world = bpy.data.worlds.new("World")
-    scene.world.color = (0.0, 1.0, 0.0)
+    scene.world.use_nodes = True
+    node = next(node for node in scene.world.node_tree.nodes if node.type == "BACKGROUND")
+    node.inputs["Color"].default_value, node.inputs["Strength"].default_value = (0, 0.5, 0, 1), 2
     image = rendered(tmp_path)
     np.testing.assert_allclose(image[2, 2], [0, 1, 0, 1], atol=0.02)
     assert image[..., 3].min() == 1
@@ -129,15 +137,25 @@ def test_percentage_and_view_layers(scene, tmp_path):
     assert rendered(tmp_path).shape == (SIZE // 2, SIZE // 2, 4)
 
 
+def composite_depth(scene):
+    """Let the compositor put the depth where the picture would be."""
+    if hasattr(scene, "compositing_node_group"):  # Blender 5.0 and later
+        tree = scene.compositing_node_group = bpy.data.node_groups.new("Depth", "CompositorNodeTree")
+        tree.interface.new_socket("Image", in_out="OUTPUT", socket_type="NodeSocketColor")
+        output = tree.nodes.new("NodeGroupOutput")
+    else:
+        scene.use_nodes = True
+        tree = scene.node_tree
+        tree.nodes.clear()
+        output = tree.nodes.new("CompositorNodeComposite")
+    layers = tree.nodes.new("CompositorNodeRLayers")
+    tree.links.new(layers.outputs["Depth"], output.inputs["Image"])
+
+
 def test_depth_is_the_distance_of_the_face(scene, tmp_path):
     scene.view_layers[0].use_pass_z = True
-    scene.use_nodes = True
-    tree = scene.node_tree
-    tree.nodes.clear()
-    layers, viewer = tree.nodes.new("CompositorNodeRLayers"), tree.nodes.new("CompositorNodeComposite")
-    tree.links.new(layers.outputs["Depth"], viewer.inputs["Image"])
-    image = scene.render.image_settings
-    image.file_format, image.color_mode, image.color_depth = "OPEN_EXR", "RGB", "32"
+    composite_depth(scene)
+    set_format(scene, "OPEN_EXR", "RGB", "32")
     scene.render.filepath = str(tmp_path / "depth.exr")
     bpy.ops.render.render(write_still=True)
     depth = bpy.data.images.load(scene.render.filepath)
@@ -195,7 +213,7 @@ def test_missing_avatar_stops_the_animation(scene, rig, tmp_path):
 
 def test_two_heads_are_refused_by_name(scene, tmp_path):
     build_stage(bpy.context, size=(SIZE, SIZE))
-    scene.render.image_settings.file_format = "PNG"
+    set_format(scene, "PNG", "RGBA", "8")
     assert_refused(tmp_path, "2 ERLNet heads, Head, Head.001")
 
 
