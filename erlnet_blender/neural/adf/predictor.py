@@ -187,7 +187,7 @@ class SpeechToFace:
 
     def _notes(self, heard: Heard, note: str, missing: list[str]) -> list[str]:
         notes = [note] if note else []
-        if not (heard.speaking > 0.5).any():
+        if not rest_gate(heard.speaking).any():
             notes.append("silent: no speech was heard")
         if missing:
             notes.append(f"the head has no {', '.join(missing)}: left out")

@@ -1,0 +1,118 @@
+"""The rules of the corpus, on phones written by hand: no synthesiser is needed."""
+
+from __future__ import annotations
+
+import random
+import shutil
+
+import numpy as np
+import pytest
+
+from erlnet_blender.errors import ErlnetError
+from erlnet_blender.neural.adf.articulation import ARTICULATION, PHONE_CLASSES
+from studio.speech import sentences
+from studio.speech.articulatory_targets import CONSONANTS, VOWELS
+from studio.speech.coarticulation import RATE_HZ, articulation, phone_classes
+from studio.speech.corpus import TEST_LANGUAGES, TEST_VARIANTS, accents, write_item
+from studio.speech.espeak import VARIANTS, _start_of_silence
+from studio.speech.flite import require_flite
+from studio.speech.phones import SILENCE, atomic_phones, closure_interval, ipa_of_arpabet, known_letters
+from studio.speech.spoken import Phone, Spoken
+
+
+def curve(phones: list[Phone], duration_s: float, channel: str) -> np.ndarray:
+    return articulation(phones, duration_s)[:, ARTICULATION.index(channel)]
+
+
+def at(curve_: np.ndarray, time_s: float) -> float:
+    return float(curve_[int(time_s * RATE_HZ)])
+
+
+ABA = [Phone(0.2, 0.4, "ɑ"), Phone(0.4, 0.48, "b"), Phone(0.48, 0.7, "ɑ")]
+
+
+def test_a_bilabial_seals_the_lips_and_lifts_the_jaw():
+    closure, jaw = curve(ABA, 1.0, "closure"), curve(ABA, 1.0, "jaw")
+    assert at(closure, 0.44) == 1
+    assert at(closure, 0.30) == 0
+    assert at(closure, 0.60) == 0
+    assert at(jaw, 0.44) < 0.3 * at(jaw, 0.6)
+    assert at(jaw, 0.6) > 0.5
+
+
+def test_rounding_starts_before_the_rounded_vowel():
+    pucker = curve([Phone(0.2, 0.3, "s"), Phone(0.3, 0.36, "t"), Phone(0.36, 0.6, "u")], 0.8, "pucker")
+    assert at(pucker, 0.33) > 0.3
+    assert at(pucker, 0.48) > 0.7
+
+
+def test_pauses_come_to_rest():
+    channels = articulation([Phone(0.5, 0.7, "ɑ"), Phone(0.7, 1.4, SILENCE), Phone(1.4, 1.6, "i")], 2.2)
+    assert channels[:20].max() < 0.02
+    assert channels[100:120].max() < 0.02
+    assert channels[-20:].max() < 0.02
+
+
+def test_every_known_sound_has_a_class_and_stays_in_range():
+    for letter in [*VOWELS, *CONSONANTS]:
+        phones = [Phone(0.1, 0.25, letter), Phone(0.25, 0.4, "a")]
+        channels = articulation(phones, 0.5)
+        assert channels.min() >= 0
+        assert channels.max() <= 1.0001
+        assert phone_classes(phones, 0.5)[17] > 0, letter
+
+
+def test_diphthongs_affricates_and_language_marks():
+    phones = atomic_phones(
+        [(0.0, 0.1, "aɪ"), (0.1, 0.2, "tʃ"), (0.2, 0.3, "(en)"), (0.3, 0.302, "m"), (0.3, 0.4, "iː")]
+    )
+    assert [phone.symbol for phone in phones] == ["a", "ɪ", "t", "ʃ", SILENCE, "i"]
+    assert phones[0].end_s == pytest.approx(0.058)
+    assert phones[2].end_s == pytest.approx(0.145)
+    assert known_letters("pʰ") == "p"
+    assert ipa_of_arpabet("jh") == "dʒ"
+    assert ipa_of_arpabet("pau") == ""
+
+
+def test_the_burst_of_a_stop_is_not_its_closure():
+    assert closure_interval(Phone(1.0, 1.1, "p")) == pytest.approx((1.0, 1.075))
+    assert closure_interval(Phone(1.0, 1.1, "m")) == pytest.approx((1.0, 1.1))
+    assert closure_interval(Phone(1.0, 1.04, "p")) == pytest.approx((1.0, 1.03))
+
+
+def test_the_silence_before_a_burst_is_found():
+    rate_hz = 22050
+    samples = np.random.default_rng(0).integers(-3000, 3000, rate_hz).astype(np.int16)
+    samples[int(0.45 * rate_hz) : int(0.5 * rate_hz)] = 0
+    assert _start_of_silence(samples, 0.5, rate_hz) == pytest.approx(0.45, abs=0.002)
+    assert _start_of_silence(samples, 0.8, rate_hz) == pytest.approx(0.75, abs=0.002)  # none there: the usual 50 ms
+
+
+def test_no_sentence_and_no_voice_is_in_two_splits():
+    splits = [set(sentences.english(split)) for split in ("train", "development", "test")]
+    assert all(splits)
+    assert not (splits[0] | splits[1]) & splits[2]
+    assert not splits[0] & splits[1]
+    assert not set(TEST_VARIANTS) & set(VARIANTS)
+    assert set(TEST_LANGUAGES) < set(sentences.languages())
+    assert sentences.made_up(random.Random(1)) == sentences.made_up(random.Random(1))
+
+
+def test_an_item_is_written_in_the_documented_format(tmp_path):
+    rate_hz = 22050
+    samples = np.random.default_rng(0).normal(0, 0.1, rate_hz).astype(np.float32)
+    spoken = Spoken("aba", "espeak-test", samples, rate_hz, ABA)
+    entry = write_item(tmp_path, "aba-0", "train", spoken)
+    assert entry["closures"] == [[0.4, 0.468]]
+    with np.load(tmp_path / "aba-0.npz", allow_pickle=False) as data:
+        assert data["motion"].shape == (100, len(ARTICULATION))
+        assert data["phones"].shape == data["accents"].shape == (100,)
+        assert PHONE_CLASSES[data["phones"][44]] == "b"
+    assert (tmp_path / "aba-0.flac").stat().st_size > 1000
+    assert at(accents(spoken, 1.0), 0.3) > 0.5
+
+
+def test_a_missing_synthesiser_is_named(monkeypatch):
+    monkeypatch.setattr(shutil, "which", lambda name: None)
+    with pytest.raises(ErlnetError, match="needs flite.*install the system package `flite`"):
+        require_flite()
