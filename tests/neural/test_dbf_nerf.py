@@ -259,6 +259,15 @@ def test_cancel_and_wrong_head(renderer, head):
         renderer.render(still(head), Camera(np.full((4, 4), np.nan), 1.0, 1.0, 0, 0, 8, 8))
 
 
+def test_expressions_left_out_are_zero(renderer, head):
+    short = renderer.render(still(head, expr=[0.5]), camera(size=48))["rgba"]
+    full = np.zeros(head.expressiondirs.shape[-1])
+    full[0] = 0.5
+    np.testing.assert_array_equal(short, renderer.render(still(head, expr=full), camera(size=48))["rgba"])
+    with pytest.raises(ErlnetError, match="expressions"):
+        renderer.render(still(head, expr=np.zeros(len(full) + 1)), camera())
+
+
 def test_damaged_avatars_are_refused(tmp_path):
     whole = default_avatar_path().read_bytes()
     for name, data in (("cut", whole[: len(whole) // 2]), ("empty", b""), ("text", b"hello" * 99)):

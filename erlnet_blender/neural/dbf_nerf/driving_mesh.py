@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...errors import ErlnetError
 from ...face_track import FaceTrack
 from ...formats.head_model import HeadModel
 from ..flame.lbs import FlameTensors, forward, pose_of, rotation_matrices
@@ -131,10 +132,17 @@ class DrivingMesh:
         return place, linear, _cube(place.cpu().numpy()[in_head], 0.025)
 
     def frame(self, track: FaceTrack) -> FrameGeometry:
-        """Pose the first frame of a track."""
+        """Pose the first frame of a track; expressions that the track leaves out are zero.
+
+        Raises:
+            ErlnetError: the track has more expressions than the head.
+        """
         tensor = {"dtype": torch.float32, "device": self.device}
         pose = torch.as_tensor(pose_of(track[0]), **tensor)
-        expr = torch.as_tensor(track.expr[:1], **tensor)
+        given, known = track.expr.shape[1], self.head.expressiondirs.shape[-1]
+        if given > known:
+            raise ErlnetError(f"The track has {given} expressions, the head {known}", self.head.id, "refit the track")
+        expr = torch.nn.functional.pad(torch.as_tensor(track.expr[:1], **tensor), (0, known - given))
         lids = torch.as_tensor(track.eyelids[:1], **tensor)
         shape = torch.as_tensor(track.shape, **tensor) if track.shape.size else None
         translation = torch.as_tensor(track.translation[:1], **tensor)
