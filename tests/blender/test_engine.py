@@ -81,7 +81,7 @@ def test_f12_writes_a_head_on_a_transparent_film(scene, tmp_path):
 
 
 def test_a_stranger_finds_a_face_in_it(scene, tmp_path):
-    from studio.judge import detected_openings
+    from studio.judge_movie import detected_openings
 
     scene.render.resolution_x = scene.render.resolution_y = 192
     image = rendered(tmp_path)

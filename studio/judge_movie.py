@@ -1,6 +1,6 @@
 """Judge a talking-head movie by a face detector that never saw our head.
 
-``python -m studio.judge build/demo/demo.mp4 build/demo/demo.blend`` prints one JSON object:
+``python -m studio.judge_movie build/demo/demo.mp4 build/demo/demo.blend`` prints one JSON object:
 
 - ``frames``, ``fps``, ``video_s``, ``audio_s``: what the movie holds;
 - ``face_found``: share of frames in which MediaPipe FaceMesh (video of stills, confidence 0.9) finds a face;
