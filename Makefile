@@ -39,7 +39,7 @@ extension: setup  ## build/erlnet_blender-VERSION.zip, to install in Blender
 	$(BIN)/python -m studio.extension -o build
 
 bench: setup  ## speed of the renderer and of speech to face, as ratios
-	$(BIN)/python -m benchmarks.render_speed
+	$(BIN)/python -m benchmarks.speed
 
 gallery: setup  ## docs/contact_sheet.jpg: the default head in Cycles
 	$(BIN)/python -m studio.gallery
@@ -49,7 +49,9 @@ head: setup  ## rebuild the default head
 
 speech: setup  ## synthesise the speech corpus and train ADF (needs espeak-ng and flite; long)
 	$(BIN)/python -m studio.speech -o build/corpus
-	$(BIN)/erlnet train speech build/corpus -o erlnet_blender/assets/adf.safetensors
+	$(BIN)/erlnet train speech build/corpus -o build/adf_first.safetensors --steps 7000
+	$(BIN)/erlnet train speech build/corpus -o build/adf.safetensors --steps 2800 --seed 1 --start build/adf_first.safetensors
+	cp build/adf.safetensors erlnet_blender/assets/adf.safetensors
 
 avatar: setup  ## render the default head and train the default avatar (long)
 	$(BIN)/python -m studio.capture -o build/capture
