@@ -95,6 +95,8 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.safetensors")
     train.add_argument("--steps", type=arguments.count, metavar="N")
     train.add_argument("--resume", action="store_true", help="go on from OUT's last saved state")
+    train.add_argument("--start", type=Path, metavar="W", help="speech: fine-tune these weights instead of new ones")
+    train.add_argument("--seed", type=int, help="speech: of the weights and of every random choice")
 
     evaluate = command("evaluate", _evaluate, "the figures that the documentation quotes")
     evaluate.add_argument("what", choices=("speech", "avatar"))
@@ -174,6 +176,8 @@ def _train(options: argparse.Namespace) -> None:
     chosen = {"steps": options.steps} if options.steps else {}
     if options.what == "speech":
         from .neural.adf.training import train
+
+        chosen |= {name: value for name in ("start", "seed") if (value := getattr(options, name)) is not None}
     else:
         from .neural.dbf_nerf.training import train
     train(options.data, options.output, resume=options.resume, **chosen)

@@ -22,7 +22,7 @@ LOWEST_HZ, HIGHEST_HZ = 30.0, 7800.0
 _LOUD_QUANTILE = 0.95
 _FLOOR = 1e-5
 # Mean mel power of white noise at -70 dBFS: what is quieter than this all along is silence, not quiet speech.
-_QUIETEST_REFERENCE = 1.5e-5
+QUIETEST_REFERENCE = 1.5e-5
 
 
 def mel_of_hz(frequency_hz: np.ndarray | float) -> np.ndarray:
@@ -57,9 +57,9 @@ def mel_power(samples: np.ndarray) -> Tensor:
 def reference_level(frame_power: Tensor) -> float:
     """The level of the loud frames, from (N,) mean mel power."""
     if not len(frame_power):
-        return _QUIETEST_REFERENCE
+        return QUIETEST_REFERENCE
     rank = min(len(frame_power) - 1, int(_LOUD_QUANTILE * len(frame_power)))
-    return max(_QUIETEST_REFERENCE, float(frame_power.sort().values[rank]))
+    return max(QUIETEST_REFERENCE, float(frame_power.sort().values[rank]))
 
 
 def log_mel(power: Tensor, reference: float) -> Tensor:

@@ -33,7 +33,7 @@ from .articulation import (
 )  # fmt: skip
 from .checkpoint import load_network
 from .closure import believed_closures, rest_gate
-from .features import HOP, SAMPLE_RATE_HZ, log_mel, mel_power, reference_level
+from .features import HOP, QUIETEST_REFERENCE, SAMPLE_RATE_HZ, log_mel, mel_power, reference_level
 from .head_motion import blinks, gaze, head_rotation
 from .network import CONTACT_COLUMNS, MARGIN_FRAMES, SHAPE_COLUMNS, SpeechToFaceNetwork, speaking_of
 from .style import style_code
@@ -220,12 +220,11 @@ def at_frames(curves: np.ndarray, fps: float, count: int, highest: list[int] | N
 
 
 def _level(sound: np.ndarray) -> float | None:
-    """Reference level of 16 kHz samples, in blocks; None where all is digital silence."""
+    """Reference level of 16 kHz samples, in blocks; None where all is silence."""
     block = WINDOW_FRAMES * _SAMPLES_PER_FRAME
     power = torch.cat([mel_power(sound[start : start + block]).mean(1) for start in range(0, len(sound), block)])
-    if not len(power) or float(power.max()) < 1e-9:
-        return None
-    return reference_level(power)
+    level = reference_level(power)
+    return level if level > QUIETEST_REFERENCE else None
 
 
 def _mel(sound: np.ndarray, low: int, high: int, level: float | None) -> Tensor:

@@ -244,8 +244,10 @@ def train(
     if resume:
         run.load(state_path, notes)
     first, started, smooth = run.step, time.monotonic(), float("nan")
-    made = {**notes, **earlier, "command": f"erlnet train speech CORPUS -o {out.name} --steps {steps}",
-            "corpus": corpus.index.get("made_by", "unknown")}  # fmt: skip
+    command = f"erlnet train speech CORPUS -o {out.name} --steps {steps} --seed {seed}"
+    if start is not None:
+        command += f" --start {Path(start).name}"
+    made = {**notes, **earlier, "command": command, "corpus": corpus.index.get("made_by", "unknown")}
     while run.step < steps:
         loss = _loss(run, batches, np.random.default_rng([seed, run.step]), seed)
         value = float(loss.detach())
