@@ -42,7 +42,6 @@ from .style_factors import values_of
 WINDOW_FRAMES = 1000
 _SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // CHANNEL_RATE_HZ
 _SUBSAMPLES = 5
-_LEAD_FRAMES = 15
 _BILABIAL_COLUMNS = [PHONE_CLASSES.index(name) for name in BILABIAL_CLASSES]
 Progress = Callable[..., None]
 
@@ -129,14 +128,9 @@ class SpeechToFace:
     def listen(
         self, sound: np.ndarray, progress: Progress | None = None, cancelled: Callable[[], bool] | None = None
     ) -> Heard:
-        """What is said in 16 kHz samples; windows of 20 s overlap by what the network can hear beyond them.
-
-        Recordings cut close to the first sound are heard as training heard them, with silence before and after.
-        """
-        wanted = max(1, ceil(len(sound) / _SAMPLES_PER_FRAME))
+        """What is said in 16 kHz samples; windows of 20 s overlap by what the network can hear beyond them."""
+        count = max(1, ceil(len(sound) / _SAMPLES_PER_FRAME))
         level = _level(sound)
-        sound = np.pad(sound, _LEAD_FRAMES * _SAMPLES_PER_FRAME)
-        count = wanted + 2 * _LEAD_FRAMES
         parts = []
         for start in range(0, count, WINDOW_FRAMES):
             if cancelled is not None and cancelled():
@@ -153,9 +147,7 @@ class SpeechToFace:
             )  # fmt: skip
             if progress is not None:
                 progress(end / count, "listening")
-        motion, bilabial, accents, speaking = (
-            torch.cat(tensors)[_LEAD_FRAMES : _LEAD_FRAMES + wanted].numpy() for tensors in zip(*parts, strict=True)
-        )
+        motion, bilabial, accents, speaking = (torch.cat(tensors).numpy() for tensors in zip(*parts, strict=True))
         if level is None:
             motion, bilabial, accents, speaking = (0 * array for array in (motion, bilabial, accents, speaking))
         return Heard(motion, bilabial, np.clip(accents, 0, 1.5), speaking)
