@@ -6,6 +6,7 @@ and the end of stdin (Blender is gone) ends the process at once; a third thread 
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import queue
 import sys
@@ -146,6 +147,7 @@ def claim_pipes() -> tuple[int, int]:
 
 def main(handlers: Mapping[str, Handler] | None = None) -> None:
     """Serve Blender over stdin and stdout."""
+    faulthandler.enable()  # a crash in a library leaves its place in the log
     in_fd, out_fd = claim_pipes()
     if handlers is None:
         from .handlers import HANDLERS as handlers  # noqa: N811 - a constant by the name of the parameter
