@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # OpenMP threads that spin while they wait slow a small machine down.
 export OMP_WAIT_POLICY = PASSIVE
 
-.PHONY: help setup demo test check test-blender extension bench gallery assets head speech avatar clean
+.PHONY: help setup demo test check lint test-blender extension bench gallery assets head speech avatar clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -24,13 +24,15 @@ $(READY): pyproject.toml
 demo: setup  ## a voice recording in, build/demo/demo.blend and demo.mp4 out
 	$(BIN)/erlnet demo -o build/demo
 
-test: setup check  ## everything that must hold
+test: setup lint  ## everything that must hold
 	$(BIN)/python -m pytest
 
-check: setup  ## lint, types and the fast tests
+check: setup lint  ## lint, types and the fast tests
+	$(BIN)/python -m pytest tests/unit
+
+lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/pyright
-	$(BIN)/python -m pytest tests/unit
 
 test-blender: setup  ## the tests inside bpy
 	$(BIN)/python -m pytest tests/blender
