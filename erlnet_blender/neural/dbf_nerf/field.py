@@ -29,7 +29,11 @@ _DEFORM_UNIT_M = 0.08
 
 @dataclass(frozen=True)
 class FieldConfig:
-    """Sizes of the network and the cubes that its grids fill."""
+    """Sizes of the network and the cubes that its grids fill.
+
+    `mirror_waves` octaves of the mirrored view direction go into the colour, for highlights as sharp as the
+    windows' in the eyes.
+    """
 
     coefficients: int
     head_low: tuple[float, float, float]
@@ -45,6 +49,7 @@ class FieldConfig:
     hidden: int = 64
     code: int = 16
     features: int = 15
+    mirror_waves: int = 0
 
     def to_dict(self) -> dict:
         """Plain numbers, for JSON."""
@@ -85,8 +90,8 @@ class DualBranchField(nn.Module):
         self.static_density = Mlp(grid + 3 + 1 + 1 + 2, 1 + features, hidden)
         self.deform = Mlp(3 + 12 + 3, 3, 32, hidden_layers=2, last_gain=0.0)
         self.gate = Mlp(2 * features + 2 + 1 + 3, 1, 16, last_gain=0.0)
-        # features, view, normal, mirrored view, neck pose, head weight, share of the head branch
-        self.colour = Mlp(features + 3 + 3 + 3 + 3 + 2, 3, hidden, hidden_layers=2)
+        # features, view, normal, mirrored view and its waves, neck pose, head weight, share of the head branch
+        self.colour = Mlp(features + 3 + 3 + 3 + 6 * config.mirror_waves + 3 + 2, 3, hidden, hidden_layers=2)
 
     def codes(self, coefficients: Tensor) -> Tensor:
         """(frames, K) coefficients to (frames, code)."""
@@ -156,9 +161,10 @@ class DualBranchField(nn.Module):
 
     def colours(self, rays: CanonicalRays, hit: Tensor, features: Tensor, share: Tensor, neck_pose: Tensor) -> Tensor:
         """sRGB-encoded colour (M, 3) of samples from their fused features."""
-        about_hit = torch.cat(
-            [rays.view, rays.normal, rays.mirrored, 2 * neck_pose[rays.frame], rays.head_weight[:, None]], 1
-        )
+        waves = [rays.mirrored * (3 * 2.0**octave) for octave in range(self.config.mirror_waves)]
+        mirrored = [rays.mirrored, *(wave.sin() for wave in waves), *(wave.cos() for wave in waves)]
+        neck = 2 * neck_pose[rays.frame]
+        about_hit = torch.cat([rays.view, rays.normal, *mirrored, neck, rays.head_weight[:, None]], 1)
         return torch.sigmoid(self.colour(features, about_hit[hit], share[:, None]))
 
 
