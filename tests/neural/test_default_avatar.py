@@ -51,7 +51,7 @@ def test_face_detector_reads_the_jaw(renderer, head):
     openings = []
     with face_mesh.FaceMesh(static_image_mode=True, min_detection_confidence=0.9) as detector:
         for number, jaw in enumerate(jaws):
-            picture = photograph(renderer, head, portrait(5.0 * (number - 2)), jaw_pose=[jaw, 0, 0])
+            picture = photograph(renderer, head, portrait(3.0 * (number - 2)), jaw_pose=[jaw, 0, 0])
             found = detector.process(picture).multi_face_landmarks
             assert found, f"no face at jaw {np.degrees(jaw):.0f} degrees"
             points = np.array([[point.x, point.y] for point in found[0].landmark])
