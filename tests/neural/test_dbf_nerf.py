@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 from scipy.ndimage import binary_dilation
 from scipy.spatial.transform import Rotation
 
@@ -275,6 +277,18 @@ def test_damaged_avatars_are_refused(tmp_path):
         path.write_bytes(data)
         with pytest.raises(ErlnetError, match="avatar"):
             Avatar.load(path)
+
+
+@pytest.mark.parametrize(
+    "change", [{"head_log2_table": 60}, {"levels": 2.5}, {"head_side": float("nan")}, {"mystery": 1}, {"hidden": 32}]
+)
+def test_avatars_with_senseless_sizes_are_refused(tmp_path, change):
+    with safe_open(str(default_avatar_path()), "pt") as file:
+        metadata, tensors = dict(file.metadata()), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    metadata["field"] = json.dumps({**json.loads(metadata["field"]), **change})
+    save_file(tensors, str(tmp_path / "a.safetensors"), metadata)
+    with pytest.raises(ErlnetError, match="avatar"):
+        Avatar.load(tmp_path / "a.safetensors")
 
 
 def test_partition_leaves_each_branch_its_own(renderer):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ class Avatar:
     band: np.ndarray
     head_id: str
     samples: int = 8
-    made: dict = field(default_factory=dict)
+    made: dict = dataclass_field(default_factory=dict)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write weights in half precision, whole or not at all."""

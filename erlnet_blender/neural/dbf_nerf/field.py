@@ -24,6 +24,20 @@ LOG_DENSITY_RANGE = (-10.0, 8.0)  # per centimetre
 _GATE_STEEPNESS = 40.0
 _SOLID_SLOPE, _SOLID_LIMIT = 10.0, 4.0
 _DEFORM_M = 0.005
+# A file is not believed beyond these sizes.
+_LARGEST = {
+    "coefficients": 1024,
+    "levels": 32,
+    "head_log2_table": 24,
+    "static_log2_table": 24,
+    "base": 512,
+    "head_finest": 8192,
+    "static_finest": 8192,
+    "hidden": 512,
+    "code": 256,
+    "features": 256,
+    "mirror_waves": 16,
+}
 _DEFORM_UNIT_M = 0.08
 
 
@@ -57,8 +71,20 @@ class FieldConfig:
 
     @classmethod
     def from_dict(cls, data: dict) -> FieldConfig:
-        """The inverse of `to_dict`."""
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+        """The inverse of `to_dict`.
+
+        Raises:
+            ValueError: a size that no avatar has; TypeError: a name that no avatar has.
+        """
+        config = cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})
+        for name, most in _LARGEST.items():
+            value = getattr(config, name)
+            if not isinstance(value, int) or not 0 <= value <= most:
+                raise ValueError(f"{name} is {value!r}, not a whole number up to {most}")
+        numbers = [*config.head_low, config.head_side, *config.static_low, config.static_side]
+        if not np.isfinite(np.asarray(numbers, float)).all() or min(config.head_side, config.static_side) <= 0:
+            raise ValueError("the cubes of its grids have no size")
+        return config
 
 
 class DualBranchField(nn.Module):

@@ -137,6 +137,8 @@ class HashGrid(nn.Module):
         levels, log2_table, base, finest: the pyramid (see `grid_levels`).
     """
 
+    low: Tensor
+
     def __init__(
         self, low: np.ndarray, side: float, levels: int = 8, log2_table: int = 16, base: int = 16, finest: int = 256
     ) -> None:
