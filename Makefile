@@ -32,7 +32,7 @@ check: setup lint  ## lint, types and the fast tests
 
 lint: setup
 	$(BIN)/ruff check .
-	$(BIN)/pyright
+	$(BIN)/pyright --level error
 
 test-blender: setup  ## the tests inside bpy
 	$(BIN)/python -m pytest tests/blender

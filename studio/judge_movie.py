@@ -27,7 +27,7 @@ def read_movie(path: Path) -> tuple[np.ndarray, dict[str, float]]:
     with av.open(str(path)) as movie:
         video = movie.streams.video[0]
         frames = np.stack([frame.to_ndarray(format="rgb24") for frame in movie.decode(video)])
-        fps = float(video.average_rate)
+        fps = float(video.average_rate or 0)
     with av.open(str(path)) as movie:
         samples = sum(frame.samples for frame in movie.decode(movie.streams.audio[0])) if movie.streams.audio else 0
         rate = movie.streams.audio[0].rate if movie.streams.audio else 1

@@ -139,6 +139,8 @@ class HashGrid(nn.Module):
 
     low: Tensor
 
+    low: Tensor
+
     def __init__(
         self, low: np.ndarray, side: float, levels: int = 8, log2_table: int = 16, base: int = 16, finest: int = 256
     ) -> None:
