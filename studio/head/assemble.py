@@ -10,6 +10,7 @@ from erlnet_blender.formats.head_model import PARENTS, HeadModel
 
 from . import landmarks
 from .cage import Cage, build_cage
+from .correctives import length_preserving
 from .details import collar, ring_coordinate, with_details
 from .ears import placed_ears
 from .expressions import NAMES, SEAL_DEG, TONGUE_ONLY, cage_expressions, teeth_offset, tongue_offsets
@@ -20,7 +21,7 @@ from .masks import skin_regions
 from .mouth import Part, eyeball, teeth, tongue
 from .regressor import joint_regressor, landmark_places
 from .seals import seal_lips, shut_lids
-from .skinning import jaw_weight, neck_weight
+from .skinning import NECK_JOINT, jaw_weight, neck_weight
 from .strands import Strands, brows, lashes
 from .subdivision import Subdivision, fitted_control, subdivide
 from .surface import Membrane, closest_on_triangles
@@ -174,6 +175,13 @@ class Head:
         regions["skin"][self.pieces["ears"]] = True
         return regions
 
+    def posedirs(self) -> np.ndarray:
+        """(36, 3V) correctives of the neck's turn; the jaw's and the eyes' blends are too narrow to need any."""
+        share = self.weights()[:, NECK:].sum(1)
+        posedirs = np.zeros((36, 3 * len(self.points)))
+        posedirs[9 * (NECK - 1) : 9 * NECK] = length_preserving(self.points, NECK_JOINT, share)
+        return posedirs
+
 
 def build_head() -> HeadModel:
     """The default head."""
@@ -199,7 +207,7 @@ def build_head() -> HeadModel:
         faces=head.faces,
         shapedirs=np.stack(bases.identity, -1) * METRES,
         expressiondirs=np.stack(bases.expressions, -1) * METRES,
-        posedirs=np.zeros((36, 3 * len(head.points)), np.float32),
+        posedirs=head.posedirs() * METRES,
         J_regressor=joint_regressor(head.points, head.pieces, still, head.cage.neutral.eye_centres),
         weights=head.weights(),
         parents=np.array(PARENTS),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from scipy.spatial import cKDTree
 
 from erlnet_blender.formats.head_model import JOINTS, HeadModel, default_head_path
+from erlnet_blender.neural.flame.lbs import FlameTensors, forward
 from studio.head.assemble import Head, build_head
 from studio.head.eyelids import lid_paths
 from studio.head.rings import EYE_LOWER, EYE_UPPER, LOWER_INNER, UPPER_INNER
@@ -268,3 +272,23 @@ def test_rebuilding_gives_the_same_numbers(head):
     # Bases are stored as float16: steps of 8 micrometres at one centimetre.
     for name in ("expressiondirs", "shapedirs", "eyelids"):
         np.testing.assert_allclose(getattr(built, name), getattr(head, name), atol=1e-5, err_msg=name)
+
+
+def test_turned_neck_keeps_its_girth(head):
+    """Skinning alone narrows the neck as it turns; the correctives give back nearly all of it."""
+    flame = FlameTensors.from_head(head, torch.float64)
+    neck = head.regions["neck"] > 0
+    share = head.weights[neck, 1:].sum(1)
+    band = (share > 0.3) & (share < 0.7)
+    axis = flame.J_regressor[1] @ flame.v_template
+    girth = {}
+    for kind, posedirs in (("skinned", 0 * flame.posedirs), ("corrected", flame.posedirs)):
+        posed = []
+        for yaw in (0.0, np.radians(25)):
+            pose = torch.zeros(1, 5, 3, dtype=torch.float64)
+            pose[0, 1, 1] = yaw
+            turned = forward(replace(flame, posedirs=posedirs), torch.zeros(1, 1, dtype=torch.float64), pose)
+            posed.append((turned.vertices[0, neck][band] - axis)[:, [0, 2]].norm(dim=1))
+        girth[kind] = float((posed[1] / posed[0]).mean())
+    assert girth["skinned"] < 0.985
+    assert abs(girth["corrected"] - 1) < 0.002
