@@ -2,7 +2,8 @@
 
 A vertex that follows a joint by the share w is moved by M = (1 - w) I + w R, which shortens its arm p about the joint:
 MᵀM = I + w (1 - w) (R + Rᵀ - 2 I). Stretching the arm before skinning by (MᵀM)^(-1/2) - I keeps its length, and to
-first order in R - I that is -w (1 - w) / 2 ((R - I) + (R - I)ᵀ) p: linear in the features that FLAME's correctives take.
+first order in R - I that is -w (1 - w) / 2 ((R - I) + (R - I)ᵀ) p, linear in the features that FLAME's correctives
+take.
 """
 
 from __future__ import annotations
