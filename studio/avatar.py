@@ -30,6 +30,7 @@ def main() -> int:
     parser.add_argument("--rays", type=int, default=4096)
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1.0, help="factor on the learning rates")
+    parser.add_argument("--mirror-waves", type=int, default=0, help="octaves for the eyes' highlights; 2 is enough")
     parser.add_argument("--start-from", type=Path, help="an avatar to fine-tune")
     parser.add_argument("--resume", action="store_true")
     parser.add_argument("--work", type=Path, default=Path("build/avatar"), help="state and pictures of the run")
@@ -61,6 +62,7 @@ def make(arguments: argparse.Namespace) -> None:
         rays=arguments.rays,
         samples=arguments.samples,
         rate=arguments.rate,
+        sizes={"mirror_waves": arguments.mirror_waves},
         start_from=arguments.start_from,
         state_path=arguments.work / "state.pt",
         report=lambda line: print(line, flush=True),

@@ -344,7 +344,14 @@ def test_training_reduces_the_loss_and_resumes(tmp_path, rough):
     head, mesh = rough
     write_capture(tmp_path / "capture", head, mesh)
     options = {"head": head, "threads": 1, "rays": 512, "samples": 4, "report": lambda line: None}
-    sizes = {"levels": 4, "head_log2_table": 12, "static_log2_table": 12, "head_finest": 64, "static_finest": 64}
+    sizes = {
+        "levels": 4,
+        "mirror_waves": 1,
+        "head_log2_table": 12,
+        "static_log2_table": 12,
+        "head_finest": 64,
+        "static_finest": 64,
+    }
     out = tmp_path / "avatar.safetensors"
     first = train(tmp_path / "capture", out, steps=10, sizes=sizes, **options)
     early = first.made["training"]["loss"]

@@ -11,7 +11,19 @@ from dataclasses import dataclass, fields
 import torch
 from torch import Tensor
 
-from .driving_mesh import CANONICAL, HEAD_WEIGHT, LOCAL, MOVED, NORMAL, POSED, SKIN, UNWARP, DrivingMesh, FrameGeometry
+from .driving_mesh import (
+    CANONICAL,
+    EYES,
+    HEAD_WEIGHT,
+    LOCAL,
+    MOVED,
+    NORMAL,
+    POSED,
+    SKIN,
+    UNWARP,
+    DrivingMesh,
+    FrameGeometry,
+)
 from .ray_band import RayBand, interpolate
 
 HEIGHT_UNIT_M = 0.006
@@ -54,6 +66,7 @@ class CanonicalRays:
             in units of `HEIGHT_UNIT_M`.
         head_weight: (H,) share of the head in the skinning; moved: (H,) how much the expression moves the place;
         shell: (H,) 1 where the surface itself is missed or lies behind, else 0.
+        eye: (H,) 1 on the eyeballs, else 0.
         normal, view, mirrored: (H, 3) posed normal, view direction and its reflection, in the root's frame.
         frame: (H,) number of the frame.
     """
@@ -66,6 +79,7 @@ class CanonicalRays:
     head_weight: Tensor
     moved: Tensor
     shell: Tensor
+    eye: Tensor
     normal: Tensor
     view: Tensor
     mirrored: Tensor
@@ -126,6 +140,7 @@ def canonical_rays(mesh: DrivingMesh, frames: Frames, frame: Tensor, band: RayBa
         weight[:, 0],
         posed[:, MOVED][:, 0],
         shell.to(offset.dtype),
+        (mesh.part[face] == EYES).to(offset.dtype),
         normal,
         direction,
         direction - 2 * cosine[:, None] * normal,

@@ -45,8 +45,7 @@ _DEFORM_UNIT_M = 0.08
 class FieldConfig:
     """Sizes of the network and the cubes that its grids fill.
 
-    `mirror_waves` octaves of the mirrored view direction go into the colour, for highlights as sharp as the
-    windows' in the eyes.
+    `mirror_waves` octaves of the mirrored view direction go into the colour of the eyes, for their highlights.
     """
 
     coefficients: int
@@ -187,8 +186,10 @@ class DualBranchField(nn.Module):
 
     def colours(self, rays: CanonicalRays, hit: Tensor, features: Tensor, share: Tensor, neck_pose: Tensor) -> Tensor:
         """sRGB-encoded colour (M, 3) of samples from their fused features."""
+        # Only the eyes are that smooth; elsewhere the waves would carry every facet's normal into the picture.
         waves = [rays.mirrored * (3 * 2.0**octave) for octave in range(self.config.mirror_waves)]
-        mirrored = [rays.mirrored, *(wave.sin() for wave in waves), *(wave.cos() for wave in waves)]
+        waves = [rays.eye[:, None] * part for wave in waves for part in (wave.sin(), wave.cos())]
+        mirrored = [rays.mirrored, *waves]
         neck = 2 * neck_pose[rays.frame]
         about_hit = torch.cat([rays.view, rays.normal, *mirrored, neck, rays.head_weight[:, None]], 1)
         return torch.sigmoid(self.colour(features, about_hit[hit], share[:, None]))

@@ -18,7 +18,7 @@ from .ray_band import RayBand, ray_band
 from .supersampling import FACTOR, detailed_pixels, finer, parents_of, parts_of
 
 # Shares of a batch: anywhere, mouth and eyes, the bend of the neck, edges and empty shell.
-SHARES = {"anywhere": 0.42, "face": 0.28, "neck": 0.12, "edge": 0.18}
+SHARES = {"anywhere": 0.5, "face": 0.2, "neck": 0.12, "edge": 0.18}
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,13 @@ class FinePool:
 
     Args:
         frame: (R,) int16 and band: the rays of all of them; rays: (P, 4) numbers of each pixel's rays, -1 where
-        nothing can be seen; rgba: (P, 4) uint8 straight alpha; inner: (I,) those of the P that show eyes or mouth.
+        nothing can be seen; rgba: (P, 4) uint8 straight alpha.
     """
 
     frame: Tensor
     band: RayBand
     rays: Tensor
     rgba: Tensor
-    inner: Tensor
-
-    def draw(self, count: int, generator: torch.Generator) -> Tensor:
-        """Numbers of `count` pixels, half of them from eyes and mouth."""
-        inside = count // 2 if len(self.inner) else 0
-        first = self.inner[torch.randint(max(len(self.inner), 1), (inside,), generator=generator)]
-        return torch.cat([first, torch.randint(len(self.rays), (count - inside,), generator=generator)])
 
 
 @dataclass(frozen=True)
@@ -104,9 +97,7 @@ def build_ray_pool(
         missed += float(pixels[~covered, 3].double().sum())
         total += float(pixels[:, 3].double().sum())
         detail = detailed_pixels(mesh, band, view)
-        fine.append(
-            _fine(mesh, ray_band(mesh, geometry, finer(view), parts_of(detail, view)), detail, pixels, number, view)
-        )
+        fine.append(_fine(ray_band(mesh, geometry, finer(view), parts_of(detail, view)), detail, pixels, number, view))
         band = band[~detail[band.pixel]]
         geometries.append(geometry)
         origins.append(view.origin)
@@ -123,17 +114,15 @@ def build_ray_pool(
     return RayPool(frames, torch.cat(numbers), band, rgba, _groups(mesh, band, rgba), _join(fine), share)
 
 
-def _fine(mesh: DrivingMesh, band: RayBand, detail: Tensor, pixels: Tensor, number: int, view: View) -> FinePool:
+def _fine(band: RayBand, detail: Tensor, pixels: Tensor, number: int, view: View) -> FinePool:
     """The detailed pixels of one frame."""
     chosen = torch.nonzero(detail)[:, 0]
     place = torch.full((len(detail),), -1, dtype=torch.int64)
     place[chosen] = torch.arange(len(chosen))
     column, row = band.pixel % (FACTOR * view.width), torch.div(band.pixel, FACTOR * view.width, rounding_mode="floor")
     rays = torch.full((len(chosen), FACTOR**2), -1, dtype=torch.int64)
-    parent = place[parents_of(band.pixel, view)]
-    rays[parent, (row % FACTOR) * FACTOR + column % FACTOR] = torch.arange(len(band))
-    inner = torch.unique(parent[band.solid & (mesh.part[band.face] != SKIN)])
-    return FinePool(torch.full((len(band),), number, dtype=torch.int16), band, rays, pixels[chosen], inner)
+    rays[place[parents_of(band.pixel, view)], (row % FACTOR) * FACTOR + column % FACTOR] = torch.arange(len(band))
+    return FinePool(torch.full((len(band),), number, dtype=torch.int16), band, rays, pixels[chosen])
 
 
 def _join(pools: list[FinePool]) -> FinePool:
@@ -141,13 +130,11 @@ def _join(pools: list[FinePool]) -> FinePool:
     rays = [
         torch.where(pool.rays >= 0, pool.rays + start, pool.rays) for pool, start in zip(pools, starts, strict=True)
     ]
-    firsts = np.cumsum([0, *(len(pool.rays) for pool in pools[:-1])]).tolist()
     return FinePool(
         torch.cat([pool.frame for pool in pools]),
         RayBand.concatenate([pool.band for pool in pools]),
         torch.cat(rays),
         torch.cat([pool.rgba for pool in pools]),
-        torch.cat([pool.inner + first for pool, first in zip(pools, firsts, strict=True)]),
     )
 
 

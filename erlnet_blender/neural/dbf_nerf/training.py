@@ -29,7 +29,7 @@ from .volume_rendering import over
 _STATE_EVERY_S = 60.0
 _REPORT_EVERY_S = 15.0
 _GRID_RATE, _NETWORK_RATE = 1e-2, 2e-3
-_FINE_SHARE = 0.5  # weight of the pixels with edges, a tenth as many as rays
+_FINE_SHARE = 0.4  # weight of the pixels with edges, a tenth as many as rays
 _WARM_UP_STEPS, _HOLD, _FINAL_RATE = 100, 0.45, 0.04
 
 
@@ -51,7 +51,7 @@ class TrainingPlan:
     threads: int = 2
     seed: int = 0
     rate: float = 1.0
-    sizes: dict = field(default_factory=lambda: {"head_log2_table": 17, "head_finest": 320, "mirror_waves": 2})
+    sizes: dict = field(default_factory=dict)
     start_from: str | os.PathLike | None = None
 
 
@@ -178,7 +178,7 @@ class _Run:
     def _edge_loss(self) -> Tensor:
         """Pixels whose rays are averaged."""
         fine, count = self.pool.fine, max(1, self.plan.rays // 10)
-        chosen = fine.draw(count, self.generator)
+        chosen = torch.randint(len(fine.rays), (count,), generator=self.generator)
         rays = fine.rays[chosen]
         place, corner = torch.nonzero(rays >= 0, as_tuple=True)
         ray = rays[place, corner]
