@@ -5,8 +5,6 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Besides the 4.5 of .venv. The 4.2 wheel has no sound, the 5.2 wheel needs Python 3.13: see docs/manual.md.
 OTHER_BLENDERS := 5.0
-# OpenMP threads that spin while they wait slow a small machine down.
-export OMP_WAIT_POLICY = PASSIVE
 
 .PHONY: help setup demo test check lint test-blender extension bench gallery assets head speech avatar clean
 help:  ## list the targets

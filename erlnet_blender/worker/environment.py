@@ -92,6 +92,4 @@ def worker_environment(python: str | os.PathLike) -> dict[str, str]:
         for name in ("PYTHONHOME", "PYTHONPATH"):
             environment.pop(name, None)
     environment.update(PYTHONUNBUFFERED="1", PYTHONIOENCODING="utf-8:replace")
-    # OpenMP threads that spin while they wait slow down everything else on the machine.
-    environment.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     return environment
