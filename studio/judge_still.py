@@ -28,8 +28,9 @@ def build_scene():
     import bpy
     from mathutils import Euler, Matrix, Vector
 
+    from erlnet_blender.scene.framing import AIM_M
     from erlnet_blender.scene.rig import FACE_BONE
-    from erlnet_blender.scene.stage import AIM, build_stage
+    from erlnet_blender.scene.stage import build_stage
 
     bpy.ops.wm.read_factory_settings(use_empty=True)
     rig = build_stage(bpy.context, size=(SIZE, SIZE))
@@ -39,7 +40,7 @@ def build_scene():
     camera = bpy.context.scene.camera
     camera.data.lens = LENS_MM
     turn = Euler((math.radians(-CAMERA_PITCH_DEG), math.radians(CAMERA_YAW_DEG), 0.0), "YXZ").to_matrix().to_4x4()
-    place = Matrix.Translation(Vector(AIM)) @ turn @ Matrix.Translation((0.0, 0.0, CAMERA_DISTANCE_M))
+    place = Matrix.Translation(Vector(AIM_M)) @ turn @ Matrix.Translation((0.0, 0.0, CAMERA_DISTANCE_M))
     camera.matrix_world = rig.matrix_world @ place
     rig.update_tag()
     bpy.context.view_layer.update()

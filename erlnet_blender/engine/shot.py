@@ -53,9 +53,7 @@ class Shot:
         return replace(self, camera=camera)
 
 
-def take_shot(
-    depsgraph: bpy.types.Depsgraph, camera_object: bpy.types.Object | None, width: int, height: int
-) -> Shot:
+def take_shot(depsgraph: bpy.types.Depsgraph, camera_object: bpy.types.Object | None, width: int, height: int) -> Shot:
     """The scene's head through a camera object, at the full size of the frame.
 
     Raises:

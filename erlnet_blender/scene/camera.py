@@ -63,9 +63,7 @@ def camera_of_view(
 
 def cropped(camera: Camera, left: int, top: int, width: int, height: int) -> Camera:
     """The part of a camera's image that starts at column `left` and row `top`."""
-    return replace(
-        camera, centre_x=camera.centre_x - left, centre_y=camera.centre_y - top, width=width, height=height
-    )
+    return replace(camera, centre_x=camera.centre_x - left, centre_y=camera.centre_y - top, width=width, height=height)
 
 
 def scale_of(rig: bpy.types.Object) -> float:

@@ -11,14 +11,11 @@ from mathutils import Vector
 
 from ..formats.head_model import HeadModel, default_head_path
 from .appearance import add_studio_lights, dress
+from .framing import AIM_M, DISTANCE_M, LENS_MM
 from .rig import build_rig, mesh_of
 from .strips import add_sound_strip, left_handle, right_handle
 
 ENGINE = "ERLNET"
-LENS_MM = 85.0
-# In rig space, metres: what the camera looks at, and from how far in front. Head and shoulders fill a square.
-AIM = (0.0, -0.035, -0.03)
-DISTANCE_M = 0.95
 
 
 def build_stage(
@@ -69,7 +66,7 @@ def add_camera(scene: bpy.types.Scene, rig: bpy.types.Object) -> bpy.types.Objec
     camera_object = bpy.data.objects.new("Camera", camera)
     scene.collection.objects.link(camera_object)
     bpy.context.view_layer.update()
-    place = Vector(AIM) + Vector((0.0, 0.0, DISTANCE_M))
+    place = Vector(AIM_M) + Vector((0.0, 0.0, DISTANCE_M))
     camera_object.location = rig.matrix_world @ place
     # Camera axes in rig space are the rig's own: x right, y up, looking along -z.
     camera_object.rotation_euler = rig.matrix_world.to_euler()

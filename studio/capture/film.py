@@ -13,9 +13,8 @@ from erlnet_blender.camera import Camera
 from erlnet_blender.face_track import FaceTrack
 from erlnet_blender.formats.head_model import HeadModel
 from erlnet_blender.scene.appearance import add_studio_lights, dress
+from erlnet_blender.scene.framing import LENS_MM, SENSOR_MM
 from erlnet_blender.scene.rig import apply_frame, build_rig, mesh_of
-
-from .poses import LENS_MM, SENSOR_MM
 
 
 class FilmSet:

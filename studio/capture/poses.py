@@ -10,10 +10,8 @@ from scipy.spatial.transform import Rotation
 from erlnet_blender.camera import Camera
 from erlnet_blender.face_track import FaceTrack
 from erlnet_blender.formats.head_model import HeadModel
+from erlnet_blender.scene.framing import AIM_M, DISTANCE_M, LENS_MM, SENSOR_MM
 
-AIM_M = np.array([0.0, -0.035, -0.03])
-DISTANCE_M = 0.95
-LENS_MM, SENSOR_MM = 85.0, 36.0
 NECK_DEG = np.array([14.0, 25.0, 10.0])  # pitch, yaw, roll
 GAZE_DEG = np.array([12.0, 20.0])  # pitch, yaw
 CAMERA_YAW_DEG, CAMERA_PITCH_DEG = (-35.0, 35.0), (-12.0, 15.0)

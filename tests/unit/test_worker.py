@@ -144,7 +144,9 @@ def _with_header(text: str) -> bytes:
         _with_header('{"version": 1, "id": 1, "kind": "x", "header": {}}'),
         _with_header('{"version":1,"id":1,"kind":"x","header":{},"arrays":[{"name":"a","shape":[2],"dtype":"|O"}]}'),
         _with_header('{"version":1,"id":1,"kind":"x","header":{},"arrays":[{"name":"a","shape":[-2],"dtype":"<f4"}]}'),
-        _with_header('{"version":1,"id":1,"kind":"x","header":{},"arrays":[{"name":"a","shape":[1e12],"dtype":"<f4"}]}'),
+        _with_header(
+            '{"version":1,"id":1,"kind":"x","header":{},"arrays":[{"name":"a","shape":[1e12],"dtype":"<f4"}]}'
+        ),
     ],
 )
 def test_garbage_is_refused(data):
