@@ -69,8 +69,8 @@ def strike(rig, pose: dict) -> None:
     from mathutils import Vector
 
     from erlnet_blender.face_track import FaceTrack
-    from erlnet_blender.scene.rig import apply_frame, head_of
     from erlnet_blender.scene.framing import DISTANCE_M
+    from erlnet_blender.scene.rig import apply_frame, head_of
 
     head = head_of(rig)
     eyes = pose.get("eyes", (0, 0, 0))
