@@ -306,13 +306,13 @@ def _choose_look(scene, options: argparse.Namespace) -> None:
 @contextlib.contextmanager
 def _blender() -> Iterator[None]:
     """Blender with the add-on, silent; without it again at the end, since bpy hangs at exit otherwise."""
-    try:
-        import bpy  # noqa: F401
-    except ImportError as error:
-        raise ErlnetError(f"Blender's module cannot be loaded ({error})", "bpy", "run `make setup`") from error
-    from . import addon
-
     with quiet_blender():
+        try:
+            import bpy  # noqa: F401
+        except ImportError as error:
+            raise ErlnetError(f"Blender's module cannot be loaded ({error})", "bpy", "run `make setup`") from error
+        from . import addon
+
         addon.register()
         try:
             yield

@@ -57,7 +57,15 @@ def test_interrupted_bake_leaves_nothing(tmp_path):
         file.writeframes(np.random.default_rng(0).normal(0, 3000, 16000 * 1200).astype("<i2").tobytes())
     out = tmp_path / "out"
     command = [sys.executable, "-u", "-m", "erlnet_blender.cli", "bake", tmp_path / "long.wav", "-o", out / "track.npz"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        # A test run in the background of a shell inherits that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    )
     assert process.stdout.readline().startswith("baking: 0%")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=20)
