@@ -17,17 +17,6 @@ from erlnet_blender.scene.rig import build_rig
 from .synthetic_head import random_track, synthetic_head
 
 
-@pytest.fixture
-def head():
-    return synthetic_head()
-
-
-@pytest.fixture
-def rig(head):
-    bpy.context.scene.render.fps = 25
-    return build_rig(head)
-
-
 def assert_same(read: FaceTrack, expected: FaceTrack, atol: float = 5e-6) -> None:
     for name in CHANNELS:
         np.testing.assert_allclose(getattr(read, name), getattr(expected, name), atol=atol, err_msg=name)

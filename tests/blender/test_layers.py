@@ -9,22 +9,10 @@ import pytest
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.scene.keyframes import baked_range, clear_bake, read_track, write_track
 from erlnet_blender.scene.layers import add_edit_layer, base_strip
-from erlnet_blender.scene.rig import build_rig
 
-from .synthetic_head import random_track, synthetic_head
+from .synthetic_head import random_track
 
 EDIT = 'pose.bones["face"]["Exp002"]'
-
-
-@pytest.fixture
-def head():
-    return synthetic_head()
-
-
-@pytest.fixture
-def rig(head):
-    bpy.context.scene.render.fps = 25
-    return build_rig(head)
 
 
 def key_edits(rig) -> None:

@@ -52,16 +52,6 @@ def _one_thread():
 
 
 @pytest.fixture(scope="module")
-def head() -> HeadModel:
-    return HeadModel.load(default_head_path())
-
-
-@pytest.fixture(scope="module")
-def renderer() -> AvatarRenderer:
-    return AvatarRenderer.load(default_avatar_path(), device="cpu")
-
-
-@pytest.fixture(scope="module")
 def rough() -> tuple[HeadModel, DrivingMesh]:
     made = rough_head()
     return made, DrivingMesh(made, np.tile([0.004, 0.003], (len(made.v_template), 1)))

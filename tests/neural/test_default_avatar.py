@@ -7,8 +7,7 @@ from scipy.spatial.transform import Rotation
 
 from erlnet_blender.camera import Camera
 from erlnet_blender.face_track import FaceTrack
-from erlnet_blender.formats.head_model import HeadModel, default_head_path
-from erlnet_blender.neural.dbf_nerf.avatar import default_avatar_path
+from erlnet_blender.formats.head_model import HeadModel
 from erlnet_blender.neural.dbf_nerf.driving_mesh import EYES, mask
 from erlnet_blender.neural.dbf_nerf.evaluation import over_grey
 from erlnet_blender.neural.dbf_nerf.rasterizer import View
@@ -17,16 +16,6 @@ from erlnet_blender.neural.dbf_nerf.renderer import AvatarRenderer
 
 UPPER_LIP, LOWER_LIP, RIGHT_EYE, LEFT_EYE = 13, 14, 33, 263
 SIZE = 256
-
-
-@pytest.fixture(scope="module")
-def head() -> HeadModel:
-    return HeadModel.load(default_head_path())
-
-
-@pytest.fixture(scope="module")
-def renderer() -> AvatarRenderer:
-    return AvatarRenderer.load(default_avatar_path(), device="cpu")
 
 
 def portrait(yaw_deg: float = 0.0) -> Camera:

@@ -7,7 +7,7 @@ it, so that no lip closure falls between two frames.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -132,11 +132,7 @@ class SpeechToFace:
         count = max(1, ceil(len(sound) / _SAMPLES_PER_FRAME))
         level = _level(sound)
         parts = []
-        for start in range(0, count, WINDOW_FRAMES):
-            if cancelled is not None and cancelled():
-                raise Cancelled
-            end = min(count, start + WINDOW_FRAMES)
-            low, high = max(0, start - MARGIN_FRAMES), min(count, end + MARGIN_FRAMES)
+        for start, end, low, high in windows(count, cancelled):
             with torch.no_grad():
                 motion, phones, accents = self.network.speech(_mel(sound, low, high, level)[None])
             chances = phones[0].softmax(-1)
@@ -163,11 +159,7 @@ class SpeechToFace:
         content = [torch.from_numpy(curve)[None] for curve in (heard.articulation, heard.accents, heard.speaking)]
         style = torch.from_numpy(code.astype(np.float32))[None]
         styled = np.zeros((count, len(MOUTH) - len(CONTACTS)), np.float32)
-        for start in range(0, count, WINDOW_FRAMES):
-            if cancelled is not None and cancelled():
-                raise Cancelled
-            end = min(count, start + WINDOW_FRAMES)
-            low, high = max(0, start - MARGIN_FRAMES), min(count, end + MARGIN_FRAMES)
+        for start, end, low, high in windows(count, cancelled):
             with torch.no_grad():
                 window = self.network.style_decoder(*(tensor[:, low:high] for tensor in content), style)
             styled[start:end] = window[0, start - low : end - low].numpy()
@@ -184,6 +176,19 @@ class SpeechToFace:
         if missing:
             notes.append(f"the head has no {', '.join(missing)}: left out")
         return notes
+
+
+def windows(count: int, cancelled: Callable[[], bool] | None = None) -> Iterator[tuple[int, int, int, int]]:
+    """(start, end, low, high) of the windows of `count` frames: start to end is new, low to high is what it hears.
+
+    Raises:
+        Cancelled: `cancelled` says so before a window.
+    """
+    for start in range(0, count, WINDOW_FRAMES):
+        if cancelled is not None and cancelled():
+            raise Cancelled
+        end = min(count, start + WINDOW_FRAMES)
+        yield start, end, max(0, start - MARGIN_FRAMES), min(count, end + MARGIN_FRAMES)
 
 
 def prepared_samples(samples: np.ndarray, sample_rate_hz: int) -> np.ndarray:

@@ -1,0 +1,111 @@
+"""Training and judging the speech model on a corpus of its own demo sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import torch
+
+from erlnet_blender.errors import ErlnetError
+from erlnet_blender.neural.adf.articulation import (
+    ARTICULATION,
+    PHONE_CLASSES,
+)
+from erlnet_blender.neural.adf.checkpoint import default_weights_path, load_network
+from erlnet_blender.neural.adf.evaluation import evaluate
+from erlnet_blender.neural.adf.training import train
+
+torch.set_num_threads(1)
+DEMO = default_weights_path().with_name("demo_speech.flac")
+RATE_HZ = 16000
+
+
+def write_corpus(folder: Path, count: int = 8) -> None:
+    """A corpus of buzzes and pauses, in the documented format: loud means an open jaw, low means sealed lips."""
+    random, items = np.random.default_rng(0), []
+    for index in range(count):
+        duration_s = 3.5
+        times_s = (np.arange(int(duration_s * 100)) + 0.5) / 100
+        opening = np.clip(np.sin(2 * np.pi * random.uniform(1, 2) * times_s), 0, 1)
+        samples = np.interp(np.arange(int(duration_s * RATE_HZ)) / RATE_HZ, times_s, opening)
+        samples = samples * random.normal(0, 0.2, len(samples))
+        motion = np.zeros((len(times_s), len(ARTICULATION)), np.float16)
+        motion[:, 0], motion[:, 1] = 0.7 * opening, opening < 0.02
+        phones = np.where(opening > 0, PHONE_CLASSES.index("a"), PHONE_CLASSES.index("m")).astype(np.int8)
+        name = f"buzz-{index}"
+        soundfile.write(folder / f"{name}.flac", np.clip(samples, -1, 1), RATE_HZ)
+        np.savez(folder / f"{name}.npz", motion=motion, phones=phones, accents=opening.astype(np.float16))
+        items.append({"name": name, "split": "train", "voice": "espeak-x" if index % 2 else "real", "text": "",
+                      "duration_s": duration_s, "closures": [], "labiodentals": [], "phones": []})  # fmt: skip
+    index = {"format": "erlnet-speech-corpus", "version": 1, "channels": list(ARTICULATION), "sample_rate_hz": RATE_HZ,
+             "phone_classes": list(PHONE_CLASSES), "motion_rate_hz": 100, "items": items}  # fmt: skip
+    (folder / "corpus.json").write_text(json.dumps(index))
+
+
+def test_training_learns_and_a_resumed_run_ends_the_same(tmp_path, monkeypatch):
+    from erlnet_blender.neural.adf import training
+
+    write_corpus(tmp_path)
+    quiet = lambda *text, **how: None  # noqa: E731
+    whole = train(tmp_path, tmp_path / "whole.safetensors", 20, channels=48, report=quiet)
+    short = train(tmp_path, tmp_path / "short.safetensors", 2, channels=48, report=quiet)
+    assert whole["loss"] < 0.95 * short["loss"]
+
+    class StopHereError(Exception):
+        pass
+
+    monkeypatch.setattr(training, "_SAVE_EVERY", 10)
+    advance = training._Run.advance
+
+    def interrupted(run, loss, fraction):
+        if run.step == 14:
+            raise StopHereError
+        advance(run, loss, fraction)
+
+    out = tmp_path / "halves.safetensors"
+    monkeypatch.setattr(training._Run, "advance", interrupted)
+    with pytest.raises(StopHereError):
+        train(tmp_path, out, 20, channels=48, report=quiet)
+    monkeypatch.setattr(training._Run, "advance", advance)
+    assert train(tmp_path, out, 20, resume=True, channels=48, report=quiet)["steps"] == 10
+    first, second = (load_network(tmp_path / f"{name}.safetensors")[0].state_dict() for name in ("whole", "halves"))
+    assert all(torch.equal(first[name], second[name]) for name in first)
+    with pytest.raises(ErlnetError, match="another steps"):
+        train(tmp_path, out, 30, resume=True, channels=48, report=quiet)
+
+
+def test_training_without_a_corpus_says_how_to_make_one(tmp_path):
+    with pytest.raises(ErlnetError, match=r"No speech corpus.*python -m studio\.speech"):
+        train(tmp_path, tmp_path / "x.safetensors", 1)
+
+
+def test_evaluation_measures_the_demo_recording(tmp_path, demo):
+    """A corpus of the one sentence whose phone times are known; its figures are counted again by hand."""
+    times_s = json.loads(Path(__file__).with_name("demo_speech_closures.json").read_text())["closures"]
+    frames = len(demo) * 100 // RATE_HZ
+    loud = np.abs(demo[: frames * 160]).reshape(frames, 160).max(1) > 0.02
+    motion = np.zeros((frames, len(ARTICULATION)), np.float16)
+    motion[:, :5] = (loud[:, None] * np.random.default_rng(0).uniform(0.2, 0.6, (frames, 5))).astype(np.float16)
+    soundfile.write(tmp_path / "demo.flac", demo, RATE_HZ)
+    np.savez(tmp_path / "demo.npz", motion=motion, phones=(loud * PHONE_CLASSES.index("a")).astype(np.int8),
+             accents=np.zeros(frames, np.float16))  # fmt: skip
+    item = {"name": "demo", "split": "test", "voice": "flite-slt", "text": "", "duration_s": len(demo) / RATE_HZ,
+            "closures": times_s, "labiodentals": [], "phones": []}  # fmt: skip
+    index = {"format": "erlnet-speech-corpus", "version": 1, "channels": list(ARTICULATION), "sample_rate_hz": RATE_HZ,
+             "phone_classes": list(PHONE_CLASSES), "motion_rate_hz": 100, "items": [item]}  # fmt: skip
+    (tmp_path / "corpus.json").write_text(json.dumps(index))
+    figures = evaluate(tmp_path)
+    named = {"closure_recall", "closure_false", "fv_recall", "mouth_correlation", "real_time_factor", "silence_motion"}
+    assert named <= set(figures)
+    assert figures["closures"] == len(times_s)
+    assert (figures["closure_recall"] * len(times_s)) == pytest.approx(round(figures["closure_recall"] * len(times_s)))
+    assert figures["closure_recall"] >= 0.6
+    assert figures["silence_motion"] < 0.05
+    assert figures["real_time_factor"] < 0.5
+    assert set(figures["voices"]) == {"flite-slt"}
+    with pytest.raises(ErlnetError, match="Corpus has no recordings of voice 'rms'"):
+        evaluate(tmp_path, voice="rms")
