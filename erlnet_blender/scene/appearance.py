@@ -10,6 +10,7 @@ from mathutils import Matrix, Vector
 
 from ..formats.head_model import HeadModel
 from ..formats.npz import read_npz
+from ..head_presets import LOOKS, Look
 from .materials import EYE, REST, material
 
 HAIR_NAME = "Hair"
@@ -33,18 +34,23 @@ _WORLD_COLOUR = (0.30, 0.33, 0.37)
 _WORLD_STRENGTH = 0.25
 
 
-def dress(mesh_object: bpy.types.Object, rig: bpy.types.Object, head: HeadModel) -> None:
+def dress(mesh_object: bpy.types.Object, rig: bpy.types.Object, head: HeadModel, look: str = "default") -> None:
     """Give the head its materials, and its hair if it is the head that the shipped hair was grown for.
 
     Args:
         mesh_object: the head's mesh, its vertices in the order of `head`.
         rig: the armature, with a bone called neck; hair is parented to it.
         head: regions that it lacks stay plain skin.
+        look: key in `head_presets.LOOKS`.
     """
     _write_attributes(mesh_object.data, head)
     _assign_materials(mesh_object.data, head)
-    path = Path(__file__).resolve().parent.parent / "assets" / "default_hair.npz"
-    if path.is_file():
+    _grow_hair(mesh_object, rig, head, LOOKS[look])
+
+
+def _grow_hair(mesh_object: bpy.types.Object, rig: bpy.types.Object, head: HeadModel, look: Look) -> None:
+    path = Path(__file__).resolve().parent.parent / "assets" / f"{look.hair}.npz"
+    if look.hair and path.is_file():
         data = read_npz(path, "hair file")
         if str(data["head_id"]) == head.id and not _hair_of(rig):
             _add_hair(data["strands"].astype(np.float32), mesh_object, rig)

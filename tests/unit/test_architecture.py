@@ -16,12 +16,23 @@ SOURCES = FILES + sorted((ROOT / "studio").rglob("*.py")) + sorted((ROOT / "benc
 MAY_IMPORT = {
     "errors": set(),
     "camera": set(),
+    "head_presets": set(),
     "face_track": {"errors", "formats"},
     "formats": {"errors", "formats"},
     "neural": {"errors", "formats", "face_track", "camera", "neural"},
     "worker.handlers": {"errors", "formats", "face_track", "camera", "neural", "worker"},
     "worker": {"errors", "formats", "face_track", "camera", "worker"},
-    "scene": {"errors", "formats", "face_track", "camera", "worker", "scene", "preferences", "properties"},
+    "scene": {
+        "errors",
+        "formats",
+        "face_track",
+        "camera",
+        "worker",
+        "scene",
+        "preferences",
+        "properties",
+        "head_presets",
+    },
 }
 BPY_ROOMS = {"scene", "engine", "operators", "panels", "addon", "preferences", "properties", "cli"}
 BLENDER_SIDE = BPY_ROOMS - {"cli"}

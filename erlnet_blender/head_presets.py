@@ -1,0 +1,86 @@
+"""Ready-made people: shape coefficients of the default head, and how skin, hair and eyes look.
+
+A look's colours are scene-linear Rec.709; they belong to materials, which `scene.materials` builds from them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a head is coloured and what hair it wears.
+
+    Args:
+        skin: base colour; `skin_deep` is what shines through where blood or pigment gathers.
+        freckles, beard, age_lines: how much there is of each, 0..1.
+        hair: style, the stem of a file in assets/ ("" is none); `hair_dark` and `hair_light` are the ends of the
+            strands' range, `grey` the share of grey ones, 0..1.
+        iris: colour near the pupil and towards the rim.
+    """
+
+    name: str
+    skin: Colour = (0.640, 0.400, 0.302)
+    skin_deep: Colour = (0.560, 0.205, 0.150)
+    lips: Colour = (0.500, 0.180, 0.155)
+    freckles: float = 0.3
+    beard: float = 0.0
+    age_lines: float = 0.0
+    hair: str = ""
+    hair_dark: Colour = (0.018, 0.009, 0.005)
+    hair_light: Colour = (0.075, 0.036, 0.018)
+    grey: float = 0.0
+    brow: Colour = (0.045, 0.024, 0.015)
+    iris: tuple[Colour, Colour] = ((0.155, 0.085, 0.038), (0.070, 0.037, 0.017))
+    cloth: Colour = (0.045, 0.070, 0.110)
+
+
+@dataclass(frozen=True)
+class HeadPreset:
+    """A person: the default head model with this shape and this look.
+
+    Args:
+        name: key in PRESETS; `label` and `description` are what people read.
+        shape: standard deviations by name of the shape component; those not named are 0.
+        look: key in LOOKS.
+    """
+
+    name: str
+    label: str
+    description: str
+    shape: dict[str, float] = field(default_factory=dict)
+    look: str = "default"
+
+
+LOOKS = {
+    look.name: look
+    for look in (
+        Look("default", beard=0.55, hair="default_hair"),
+        Look(
+            "second",
+            skin=(0.330, 0.165, 0.095),
+            skin_deep=(0.250, 0.075, 0.048),
+            lips=(0.270, 0.080, 0.068),
+            freckles=0.15,
+            age_lines=0.8,
+            hair="bob_hair",
+            hair_dark=(0.012, 0.008, 0.006),
+            hair_light=(0.050, 0.032, 0.022),
+            grey=0.35,
+            brow=(0.030, 0.020, 0.015),
+            iris=((0.090, 0.050, 0.024), (0.030, 0.017, 0.009)),
+            cloth=(0.190, 0.040, 0.045),
+        ),
+    )
+}
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        HeadPreset("default", "Noah", "A man of about thirty: the head as it is built"),
+        HeadPreset("second", "Ruth", "A woman in her fifties, brown skin, greying bob", {}, "second"),
+    )
+}
