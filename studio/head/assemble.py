@@ -16,7 +16,8 @@ from .ears import placed_ears
 from .expressions import NAMES, SEAL_DEG, TONGUE_ONLY, cage_expressions, teeth_offset, tongue_offsets
 from .eyelids import LEFT, RIGHT, lid_motion
 from .face import neutral_face
-from .identity import COUNT, cage_identity
+from .identity import MODES, cage_modes, ear_growth, warped
+from .identity import NAMES as SHAPE_NAMES
 from .masks import skin_regions
 from .mouth import Part, eyeball, teeth, tongue
 from .regressor import joint_regressor, landmark_places
@@ -123,10 +124,35 @@ class Head:
         for side in (LEFT, RIGHT):
             shut = self.lift(lid_motion(self.cage, self.membrane, side, 1.0, 1.0))
             eyelids.append(self.whole(shut_lids(self.skin, shut, self.cage, self.subdivision, side), {}))
-        identity = [self._identity(mode) for mode in cage_identity(self.mean, self.cage, self.membrane)]
+        identity = [self._warped(name) for name in SHAPE_NAMES]
+        identity += [self._mode(mode) for mode in cage_modes(self.mean, self.cage, self.membrane)]
         return Bases(expressions, identity, eyelids)
 
-    def _identity(self, mode: np.ndarray) -> np.ndarray:
+    def _warped(self, name: str) -> np.ndarray:
+        """(V, 3) offsets of one named component of identity."""
+        at, eyes = self.cage.points[: landmarks.LANDMARKS], self.cage.neutral.eye_centres
+
+        def warp(points: np.ndarray) -> np.ndarray:
+            return warped(name, points, at, eyes)
+
+        warps = ("teeth_upper", "gum_upper", "teeth_lower", "gum_lower", "tongue", "ears", "collar")
+        moved = {part: warp(self.parts[part].points) for part in warps}
+        for part, eye in zip(("eye_left", "eye_right"), eyes, strict=True):
+            moved[part] = np.repeat(warp(eye[None]), len(self.parts[part].points), 0)
+            if name == "eye_size":
+                moved[part] = warp(self.parts[part].points)
+        moved["ears"] = moved["ears"] + ear_growth(name) * self._ear_arms()
+        return self.whole(warp(self.skin), moved)
+
+    def _ear_arms(self) -> np.ndarray:
+        """(N, 3) how an ear grows: away from where it is attached."""
+        ears = self.parts["ears"].points
+        front = np.array([np.abs(ears[:, 0]).min() + 0.4, 0.4, ears[:, 2].max() - 0.4])
+        arms = ears - front * np.stack([np.sign(ears[:, 0]), *np.ones((2, len(ears)))], 1)
+        return arms * [0.6, 1.0, 1.0]
+
+    def _mode(self, mode: np.ndarray) -> np.ndarray:
+        """(V, 3) offsets of one mode of the crops, given on the cage."""
         skin = self.lift(mode)
         eyes = [mode[[v for v in rims[0]]].mean(0) for rims in self.cage.eye_rims]
         mouth = mode[list(self.cage.bag[0])].mean(0)
@@ -191,14 +217,14 @@ def build_head() -> HeadModel:
     landmark_faces, landmark_bary = landmark_places(head.points, head.faces, head.pieces, head.cage.neutral.eye_centres)
     still = ~np.any([np.abs(b).max(1) > 0 for b in (*bases.expressions, *bases.eyelids)], axis=0)
     meta = {
-        "id": "erlnet-default-1",
+        "id": "erlnet-default-2",
         "name": "ERLNet default head",
         "licence": "GPL-3.0-or-later",
         "made_by": "python -m studio.head",
         "provenance": "Own geometry, grown from the mean of 96 face crops of scikit-image's lfw_subset as MediaPipe "
         "FaceMesh (Apache-2.0 topology) reads them; nobody's face, no FLAME data.",
         "expression_names": list(NAMES),
-        "shape_names": [f"crop mode {k + 1}" for k in range(COUNT)],
+        "shape_names": [*SHAPE_NAMES, *(f"crop mode {k + 1}" for k in range(MODES))],
         "eye_radius": 0.012,
         "parts": {name: [where.start, where.stop] for name, where in head.pieces.items()},
     }
