@@ -62,12 +62,10 @@ class Reading:
 def projected_landmarks(rig) -> np.ndarray:
     """(468, 2) the rig's landmarks in the picture of the scene's camera, pixels from the top left corner."""
     import bpy
-    from bpy_extras.object_utils import world_to_camera_view
-    from mathutils import Vector
 
     from erlnet_blender.scene.rig import head_of, mesh_of
 
-    scene, head = bpy.context.scene, head_of(rig)
+    head = head_of(rig)
     bpy.context.view_layer.update()
     mesh = mesh_of(rig).evaluated_get(bpy.context.evaluated_depsgraph_get())
     flat = np.empty(3 * len(head.v_template), np.float32)
@@ -75,7 +73,18 @@ def projected_landmarks(rig) -> np.ndarray:
     places = np.einsum(
         "lk,lkc->lc", head.landmark_bary[:LANDMARKS], flat.reshape(-1, 3)[head.faces[head.landmark_faces[:LANDMARKS]]]
     )
-    seen = np.array([world_to_camera_view(scene, scene.camera, mesh.matrix_world @ Vector(p))[:2] for p in places])
+    return picture_places(mesh.matrix_world, places)
+
+
+def picture_places(matrix_world, points: np.ndarray) -> np.ndarray:
+    """(N, 2) object-space points in the picture of the scene's camera, pixels from the top left corner."""
+    import bpy
+    from bpy_extras.object_utils import world_to_camera_view
+    from mathutils import Vector
+
+    scene = bpy.context.scene
+    bpy.context.view_layer.update()
+    seen = np.array([world_to_camera_view(scene, scene.camera, matrix_world @ Vector(p))[:2] for p in points])
     size = scene.render.resolution_x, scene.render.resolution_y
     return np.stack([seen[:, 0], 1 - seen[:, 1]], 1) * size
 

@@ -12,6 +12,7 @@ from scipy.spatial import cKDTree
 from .face import EYE_RADIUS, NeutralFace, sides
 from .landmarks import LANDMARKS, MeanFace
 from .rings import EYE_RIM, MOUTH_RIM, NOSTRIL, NOSTRIL_TRIANGLES
+from .sculpt import formed
 from .skull import SKULL_RINGS, SPOKES, skull_rings, torso_rings
 from .surface import averaging
 
@@ -105,7 +106,7 @@ def build_cage(mean: MeanFace, neutral: NeutralFace) -> Cage:
     if (across[across] != np.arange(len(points))).any():
         raise ValueError(f"the cage is not symmetric (distance {distance.max():.3f} cm)")
     points = 0.5 * (points + points[across] * [-1, 1, 1])
-    points = _fair_seam(points, faces, rings)
+    points = formed(_fair_seam(points, faces, rings))
     return Cage(points, faces, across, rings, rims, bag, bag_end, nostrils, neutral)
 
 

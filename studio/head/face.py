@@ -23,6 +23,7 @@ from .rings import (
     UPPER_OUTER,
 )
 from .surface import bump, smoothstep
+from .tracker_fit import correction
 
 EYE_RADIUS = 1.2
 LID_CLEARANCE = 0.13  # lid margins lie this far off the ball
@@ -58,8 +59,10 @@ def neutral_face(mean: MeanFace) -> NeutralFace:
     _close_lips(points)
     _shape_chin(points)
     _shape_vermilion(points)
+    points += correction()
     points = 0.5 * (points + points[mirror] * [-1, 1, 1])
-    points[list(LOWER_INNER)] = points[list(UPPER_INNER)]
+    contact = 0.5 * (points[list(UPPER_INNER)] + points[list(LOWER_INNER)])
+    points[list(UPPER_INNER)] = points[list(LOWER_INNER)] = contact
     stomion = points[13].copy()
     points[list(UPPER_INNER), 1] += LIP_GAP / 2
     points[list(LOWER_INNER[1:-1]), 1] -= LIP_GAP / 2

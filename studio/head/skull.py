@@ -17,7 +17,7 @@ _NECK_RADIUS = np.radians(154)
 _AXIS = np.radians(-4), np.radians(80)
 # Torso rings: height at the front, the sides and the back, half width, depth at the front and the back.
 _TORSO = (
-    (-13.6, -12.8, -12.6, 5.6, -2.6, -12.9), (-16.0, -14.4, -14.2, 6.7, -2.2, -14.8),
+    (-13.6, -12.8, -12.6, 6.3, -2.4, -12.9), (-16.0, -14.2, -14.0, 7.6, -2.1, -14.6),
     (-17.6, -15.8, -15.8, 9.6, -1.0, -16.0), (-19.3, -17.3, -17.8, 13.3, 0.4, -17.0),
     (-21.3, -19.0, -20.3, 17.2, 1.8, -17.8), (-23.8, -22.0, -23.3, 20.2, 3.0, -18.4),
     (-27.3, -26.8, -27.3, 21.6, 4.0, -18.8), (-32.0, -32.0, -32.0, 22.0, 4.6, -19.0),
@@ -31,13 +31,13 @@ def _smooth_union(a: np.ndarray, b: np.ndarray, width: float) -> np.ndarray:
 
 def distance(points: np.ndarray) -> np.ndarray:
     """Roughly the signed distance (cm) to cranium, jaw and neck: superellipsoids and a tapered capsule, blended."""
-    cranium = ((np.abs((points - [0, 3.7, -4.5]) / [7.3, 9.5, 9.6]) ** 2.35).sum(-1) ** (1 / 2.35) - 1) * 8.0
+    cranium = ((np.abs((points - [0, 4.2, -4.5]) / [7.55, 9.5, 9.7]) ** 2.15).sum(-1) ** (1 / 2.15) - 1) * 8.0
     # The jaw is narrower than the outline of the face, or a second chin appears behind it.
     jaw = ((np.abs((points - [0, -1.6, -0.9]) / [5.0, 6.4, 5.0]) ** 2.3).sum(-1) ** (1 / 2.3) - 1) * 5.0
     top, bottom = np.array([0, -2.0, -5.1]), np.array([0, -20.0, -8.0])
     along = bottom - top
     t = np.clip((points - top) @ along / (along @ along), 0, 1)
-    neck = np.linalg.norm((points - top - t[..., None] * along) * [1, 1, 0.98], axis=-1) - (4.3 + 1.15 * t**1.5)
+    neck = np.linalg.norm((points - top - t[..., None] * along) * [0.93, 1, 1.0], axis=-1) - (4.65 + 1.1 * t**1.5)
     return _smooth_union(_smooth_union(cranium, jaw, 2.0), neck, 1.3)
 
 
