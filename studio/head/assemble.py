@@ -10,10 +10,20 @@ from erlnet_blender.formats.head_model import PARENTS, HeadModel
 
 from . import landmarks
 from .cage import Cage, build_cage
-from .correctives import length_preserving
+from .correctives import along_one_minus_cos, length_preserving
 from .details import collar, ring_coordinate, with_details
 from .ears import placed_ears
-from .expressions import NAMES, SEAL_DEG, TONGUE_ONLY, cage_expressions, teeth_offset, tongue_offsets
+from .expressions import (
+    NAMES,
+    OPENERS,
+    SEAL_DEG,
+    TONGUE_ONLY,
+    cage_expressions,
+    creased,
+    halves,
+    teeth_offset,
+    tongue_offsets,
+)
 from .eyelids import LEFT, RIGHT, lid_motion
 from .face import neutral_face
 from .identity import MODES, cage_modes, ear_growth, warped
@@ -21,11 +31,11 @@ from .identity import NAMES as SHAPE_NAMES
 from .masks import skin_regions
 from .mouth import Part, eyeball, teeth, tongue
 from .regressor import joint_regressor, landmark_places
-from .seals import seal_lips, shut_lids
-from .skinning import NECK_JOINT, jaw_weight, neck_weight
+from .seals import hold_seal, seal_lips, shut_lids
+from .skinning import JAW_JOINT, NECK_JOINT, jaw_weight, neck_weight
 from .strands import Strands, brows, lashes
 from .subdivision import Subdivision, fitted_control, subdivide
-from .surface import Membrane, closest_on_triangles
+from .surface import Membrane, closest_on_triangles, vertex_normals
 from .unwrap import unwrap
 
 METRES = 0.01
@@ -37,11 +47,15 @@ ROOT, NECK, JAW, LEFT_EYE, RIGHT_EYE = range(5)
 
 @dataclass(frozen=True)
 class Bases:
-    """Offsets of the whole head (cm): expressions and identity by component, the two eyelids; (V, 3) each."""
+    """Offsets of the whole head (cm): expressions and identity by component, the two eyelids; (V, 3) each.
+
+    bending: (V', 3) of the skin, by 1 - cos of the jaw's angle.
+    """
 
     expressions: list[np.ndarray]
     identity: list[np.ndarray]
     eyelids: list[np.ndarray]
+    bending: np.ndarray
 
 
 class Head:
@@ -108,25 +122,29 @@ class Head:
 
     def bases(self) -> Bases:
         """All components of the model."""
-        shapes = cage_expressions(self.cage, self.membrane, self.cage_jaw)
+        sculpted = cage_expressions(self.cage, self.membrane, self.cage_jaw)
         tongues = tongue_offsets(self.parts["tongue"].points, self.tongue_back)
-        expressions = []
-        for name in NAMES:
-            if name in TONGUE_ONLY:
-                expressions.append(self.whole(np.zeros_like(self.skin), {"tongue": tongues[name]}))
-                continue
-            skin = self.lift(shapes[name])
+        made = {name: self.whole(np.zeros_like(self.skin), {"tongue": tongues[name]}) for name in TONGUE_ONLY}
+        normals = vertex_normals(self.skin, self.subdivision.faces)
+        bending = np.zeros_like(self.skin)
+        for name, mode in sculpted.items():
+            skin = creased(name, self.lift(mode), self.skin, normals, self.cage)
+            if name not in OPENERS:
+                degrees = SEAL_DEG if name == "mouth_close" else 0.0
+                skin = seal_lips(self.skin, skin, self.cage, self.subdivision, self.jaw, degrees)
             if name == "mouth_close":
-                skin = seal_lips(self.skin, skin, self.cage, self.subdivision, self.jaw, SEAL_DEG)
+                kept = -self.jaw_correctives().reshape(3, 3, -1, 3)[[1, 2], [1, 2]].sum(0)
+                skin, bending = hold_seal(self.skin, skin, kept, self.cage, self.subdivision, self.jaw)
             moved = {part: teeth_offset(name) for part in ("teeth_lower", "gum_lower", "tongue")}
-            expressions.append(self.whole(skin, moved))
+            made |= {half: self.whole(offsets, moved) for half, offsets in halves(name, skin, self.skin).items()}
+        expressions = [made[name] for name in NAMES]
         eyelids = []
         for side in (LEFT, RIGHT):
             shut = self.lift(lid_motion(self.cage, self.membrane, side, 1.0, 1.0))
             eyelids.append(self.whole(shut_lids(self.skin, shut, self.cage, self.subdivision, side), {}))
         identity = [self._warped(name) for name in SHAPE_NAMES]
         identity += [self._mode(mode) for mode in cage_modes(self.mean, self.cage, self.membrane)]
-        return Bases(expressions, identity, eyelids)
+        return Bases(expressions, identity, eyelids, bending)
 
     def _warped(self, name: str) -> np.ndarray:
         """(V, 3) offsets of one named component of identity."""
@@ -201,11 +219,20 @@ class Head:
         regions["skin"][self.pieces["ears"]] = True
         return regions
 
-    def posedirs(self) -> np.ndarray:
-        """(36, 3V) correctives of the neck's turn; the jaw's and the eyes' blends are too narrow to need any."""
+    def jaw_correctives(self) -> np.ndarray:
+        """(9, 3V) what keeps the throat and the corners of the mouth in shape when the jaw opens, for the skin."""
+        inside = self.subdivision.matrix @ self.cage.indicator([v for ring in self.cage.bag[1:] for v in ring])
+        share = np.clip(self.jaw, 0, 1) * (inside < 0.02)
+        return length_preserving(self.skin, JAW_JOINT, share)
+
+    def posedirs(self, bending: np.ndarray) -> np.ndarray:
+        """(36, 3V) correctives of the turns of neck and jaw; `bending` (V', 3) is what keeps the lips sealed."""
         share = self.weights()[:, NECK:].sum(1)
         posedirs = np.zeros((36, 3 * len(self.points)))
         posedirs[9 * (NECK - 1) : 9 * NECK] = length_preserving(self.points, NECK_JOINT, share)
+        jaw = self.jaw_correctives() + along_one_minus_cos(bending)
+        jaw[np.abs(jaw) < NEGLIGIBLE] = 0
+        posedirs[9 * (JAW - 1) : 9 * JAW, : jaw.shape[1]] = jaw
         return posedirs
 
 
@@ -233,7 +260,7 @@ def build_head() -> HeadModel:
         faces=head.faces,
         shapedirs=np.stack(bases.identity, -1) * METRES,
         expressiondirs=np.stack(bases.expressions, -1) * METRES,
-        posedirs=head.posedirs() * METRES,
+        posedirs=head.posedirs(bases.bending) * METRES,
         J_regressor=joint_regressor(head.points, head.pieces, still, head.cage.neutral.eye_centres),
         weights=head.weights(),
         parents=np.array(PARENTS),

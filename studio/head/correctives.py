@@ -24,3 +24,10 @@ def length_preserving(points: np.ndarray, joint: np.ndarray, share: np.ndarray) 
             rows[i, k, :, i] -= arms[:, k]
             rows[i, k, :, k] -= arms[:, i]
     return rows.reshape(9, -1)
+
+
+def along_one_minus_cos(offsets: np.ndarray) -> np.ndarray:
+    """(9, 3V) correctives of a joint that move the vertices by `offsets` (V, 3) times 1 - cos of its turn about x."""
+    rows = np.zeros((3, 3, *offsets.shape))
+    rows[1, 1] = rows[2, 2] = -0.5 * offsets
+    return rows.reshape(9, -1)

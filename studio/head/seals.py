@@ -9,9 +9,11 @@ from .cage import Cage
 from .eyelids import SHUT_CLEARANCE, keep_off_ball, lid_paths
 from .face import LIP_GAP, sides
 from .rings import LID_BELOW, LID_CREASE, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
-from .skinning import before_jaw, jaw_posed
+from .expressions import SEAL_DEG
+from .skinning import before_jaw, jaw_blends, jaw_posed
 from .subdivision import Subdivision
 
+WIDEST_SEAL_DEG = 12.0
 REACH = 0.35  # how far a correction at the rim is carried into the lip
 
 
@@ -58,6 +60,42 @@ def seal_lips(
         wanted = before_jaw(goal, jaw[path], degrees) - points[path]
         offsets = carry(points, offsets, path, wanted, member)
     return offsets
+
+
+def hold_seal(
+    points: np.ndarray, closing: np.ndarray, kept: np.ndarray, cage: Cage, subdivision: Subdivision, jaw: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Make the seal of `mouth_close`, right at SEAL_DEG, right at every angle of the jaw up to WIDEST_SEAL_DEG.
+
+    `mouth_close` grows with the angle, the lips part along an arc: what is left over is of second order in the angle
+    and is taken by a pose corrective along 1 - cos. Both are solved for together, by least squares over the angles.
+
+    Args:
+        points: (V', 3); closing: (V', 3) offsets of `mouth_close`; kept: (V', 3) what 1 - cos already moves.
+
+    Returns:
+        (V', 3) the offsets of `mouth_close`, and (V', 3) what is to be added to `kept`.
+    """
+    paths, members = lip_paths(subdivision), lip_members(cage, subdivision)
+    # Unknowns of a facing pair: mouth_close and corrective of the upper, then of the lower vertex.
+    rows, residues = [], []
+    for degrees in np.arange(1.0, WIDEST_SEAL_DEG + 0.5):
+        share, bend = degrees / SEAL_DEG, 1 - np.cos(np.radians(degrees))
+        posed = [jaw_posed(p[path], jaw[path], degrees) for path in paths for p in (points + share * closing + bend * kept,)]
+        gap = posed[1] - posed[0]
+        gap[1:-1, 1] += LIP_GAP
+        upper, lower = (jaw_blends(jaw[path], degrees) for path in paths)
+        rows.append(np.concatenate([share * upper, bend * upper, -share * lower, -bend * lower], 2))
+        residues.append(gap)
+    system, wanted = np.concatenate(rows, 1), np.concatenate(residues, 1)
+    # A trace of damping shares the change between the lips.
+    normal = system.transpose(0, 2, 1) @ system + 1e-7 * np.eye(12)
+    solved = np.linalg.solve(normal, system.transpose(0, 2, 1) @ wanted[..., None])[..., 0]
+    bending = np.zeros_like(closing)
+    for path, member, part in zip(paths, members, (solved[:, :6], solved[:, 6:]), strict=True):
+        closing = carry(points, closing, path, closing[path] + part[:, :3], member)
+        bending = carry(points, bending, path, bending[path] + part[:, 3:], member)
+    return closing, bending
 
 
 def shut_lids(points: np.ndarray, offsets: np.ndarray, cage: Cage, subdivision: Subdivision, side: int) -> np.ndarray:

@@ -82,9 +82,12 @@ def jaw_posed(points: np.ndarray, weights: np.ndarray, degrees: float) -> np.nda
     return points + weights[:, None] * (turned - points)
 
 
+def jaw_blends(weights: np.ndarray, degrees: float) -> np.ndarray:
+    """(N, 3, 3) linear parts of `jaw_posed`."""
+    return np.eye(3) + weights[:, None, None] * (rotation_x(np.radians(degrees)) - np.eye(3))
+
+
 def before_jaw(posed: np.ndarray, weights: np.ndarray, degrees: float) -> np.ndarray:
     """(N, 3) the points that `jaw_posed` carries to `posed`."""
-    rotation = rotation_x(np.radians(degrees))
-    blends = np.eye(3) + weights[:, None, None] * (rotation - np.eye(3))
-    shift = weights[:, None] * (JAW_JOINT - rotation @ JAW_JOINT)
-    return np.linalg.solve(blends, (posed - shift)[..., None])[..., 0]
+    shift = weights[:, None] * (JAW_JOINT - rotation_x(np.radians(degrees)) @ JAW_JOINT)
+    return np.linalg.solve(jaw_blends(weights, degrees), (posed - shift)[..., None])[..., 0]
