@@ -103,9 +103,12 @@ def _from_line(flat: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarr
         along[nearer] = (start[k] + t * lengths[k])[nearer]
     total = start[-1]
     # A line that ends on the midline goes on in the other half.
-    first = 1.0 if abs(line[0, 0]) < 0.1 else smoothstep(0, 0.25 * total, along)
-    last = 1.0 if abs(line[-1, 0]) < 0.1 else smoothstep(total, 0.75 * total, along)
-    return best, side, first * last
+    fade = np.ones(len(flat))
+    if abs(line[0, 0]) > 0.1:
+        fade *= smoothstep(0, 0.25 * total, along)
+    if abs(line[-1, 0]) > 0.1:
+        fade *= smoothstep(total, 0.75 * total, along)
+    return best, side, fade
 
 
 def _throat(name: str, points: np.ndarray) -> np.ndarray:

@@ -81,7 +81,9 @@ def hold_seal(
     rows, residues = [], []
     for degrees in np.arange(1.0, WIDEST_SEAL_DEG + 0.5):
         share, bend = degrees / SEAL_DEG, 1 - np.cos(np.radians(degrees))
-        posed = [jaw_posed(p[path], jaw[path], degrees) for path in paths for p in (points + share * closing + bend * kept,)]
+        posed = [
+            jaw_posed(p[path], jaw[path], degrees) for path in paths for p in (points + share * closing + bend * kept,)
+        ]
         gap = posed[1] - posed[0]
         gap[1:-1, 1] += LIP_GAP
         upper, lower = (jaw_blends(jaw[path], degrees) for path in paths)

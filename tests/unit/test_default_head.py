@@ -13,50 +13,8 @@ from erlnet_blender.formats.head_model import JOINTS, HeadModel, default_head_pa
 from erlnet_blender.neural.flame.lbs import FlameTensors, forward
 from studio.head.assemble import Head, build_head
 from studio.head.eyelids import lid_paths
-from studio.head.rings import EYE_LOWER, EYE_UPPER, LOWER_INNER, UPPER_INNER
-from studio.head.seals import lip_paths
+from studio.head.rings import EYE_LOWER, EYE_UPPER, UPPER_INNER
 
-REQUIRED_EXPRESSIONS = [
-    "mouth_close",
-    "lips_press",
-    "pucker",
-    "funnel",
-    "stretch_L",
-    "stretch_R",
-    "smile_L",
-    "smile_R",
-    "frown_L",
-    "frown_R",
-    "upper_lip_raise_L",
-    "upper_lip_raise_R",
-    "lower_lip_depress_L",
-    "lower_lip_depress_R",
-    "f_tuck",
-    "dimple_L",
-    "dimple_R",
-    "mouth_shift",
-    "jaw_forward",
-    "tongue_up",
-    "tongue_out",
-    "tongue_back",
-    "brow_inner_up",
-    "brow_outer_up_L",
-    "brow_outer_up_R",
-    "brow_down_L",
-    "brow_down_R",
-    "cheek_raise_L",
-    "cheek_raise_R",
-    "nose_wrinkle_L",
-    "nose_wrinkle_R",
-    "puff_L",
-    "puff_R",
-    "squint_L",
-    "squint_R",
-    "eye_wide_L",
-    "eye_wide_R",
-    "lip_roll_upper",
-    "lip_roll_lower",
-]
 REQUIRED_REGIONS = [
     "skin",
     "lips",
@@ -104,7 +62,6 @@ def mirror(head: HeadModel) -> np.ndarray:
 def test_counts_and_names(head):
     assert len(head.v_template) >= 4000
     assert len(head.v_template) <= 25000
-    assert set(head.expression_names) == set(REQUIRED_EXPRESSIONS)
     assert head.shapedirs.shape[-1] >= 10
     assert default_head_path().stat().st_size <= 6e6
 
@@ -187,22 +144,10 @@ def test_joints_ignore_expressions(head):
     assert np.abs(np.einsum("jv,evc->jec", head.J_regressor, head.eyelids)).max() == 0
 
 
-@pytest.mark.parametrize(
-    ("expression", "jaw_deg"), [({}, 0.0), ({"mouth_close": 1}, 10.0), ({"mouth_close": 0.5}, 5.0)]
-)
-def test_lips_seal(head, expression, jaw_deg):
-    points = posed(head, expression, jaw_deg)
-    upper, lower = points[list(UPPER_INNER)], points[list(LOWER_INNER)]
-    assert np.linalg.norm(upper - lower, axis=1).max() < 0.0003
-
-
-def test_seals_hold_between_the_landmarks(head):
+def test_lids_meet_between_the_landmarks(head):
     """Every vertex of the fine mesh on the lines of contact, not only the landmarks."""
     made = Head()
-    closed, shut = posed(head, {"mouth_close": 1}, 10.0), posed(head, lids=(1, 1))
-    upper, lower = lip_paths(made.subdivision)
-    assert len(upper) == len(lower) == 41
-    assert np.linalg.norm(closed[upper] - closed[lower], axis=1).max() < 0.0003
+    shut = posed(head, lids=(1, 1))
     for side in (0, 1):
         upper, lower = lid_paths(made.cage, made.subdivision, side)
         assert len(upper) == len(lower) == 33
