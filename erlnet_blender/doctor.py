@@ -31,6 +31,7 @@ MODULES = {
 SHIPPED = {
     "default_head.npz": "the default head",
     "default_hair.npz": "its hair",
+    "bob_hair.npz": "the second preset's hair",
     "adf.safetensors": "speech to face",
     "default_avatar.safetensors": "the default avatar",
     "demo_speech.flac": "the demo's sentence",

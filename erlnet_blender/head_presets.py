@@ -23,7 +23,7 @@ class Look:
     """
 
     name: str
-    skin: Colour = (0.640, 0.400, 0.302)
+    skin: Colour = (0.610, 0.372, 0.270)
     skin_deep: Colour = (0.560, 0.205, 0.150)
     lips: Colour = (0.500, 0.180, 0.155)
     freckles: float = 0.3
@@ -31,7 +31,7 @@ class Look:
     age_lines: float = 0.0
     hair: str = ""
     hair_dark: Colour = (0.018, 0.009, 0.005)
-    hair_light: Colour = (0.075, 0.036, 0.018)
+    hair_light: Colour = (0.058, 0.028, 0.014)
     grey: float = 0.0
     brow: Colour = (0.045, 0.024, 0.015)
     iris: tuple[Colour, Colour] = ((0.155, 0.085, 0.038), (0.070, 0.037, 0.017))
@@ -58,7 +58,7 @@ class HeadPreset:
 LOOKS = {
     look.name: look
     for look in (
-        Look("default", beard=0.55, hair="default_hair"),
+        Look("default", beard=0.8, hair="default_hair"),
         Look(
             "second",
             skin=(0.330, 0.165, 0.095),

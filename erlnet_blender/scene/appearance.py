@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import bpy
 import numpy as np
-from mathutils import Matrix, Vector
+from mathutils import Vector
 
 from ..formats.head_model import HeadModel
-from ..formats.npz import read_npz
 from ..head_presets import LOOKS, Look
-from .materials import EYE, REST, material
+from .complexion import PACKS, masks
+from .graph import REST
+from .hair import cover, grow, hair_of, seat, strands_of
+from .materials import EYE, material
 
-HAIR_NAME = "Hair"
 LIGHTS_NAME = "ERLNet Lights"
 # Which material a region's triangles get; later lines win.
 _REGION_MATERIALS = (
     ("torso", "cloth"), ("eyeballs", "eye"), ("teeth", "teeth"), ("gums", "gums"), ("tongue", "tongue"),
     ("brows", "brow"), ("lashes", "lash"),
 )  # fmt: skip
-_MASKS = ("lips", "redness", "under_eye", "lid_skin", "lid_rim", "brow_shadow", "scalp", "nostrils", "mouth_bag")
-_HAIR_RADIUS = 0.00014  # metres at the root; few strands have to cover the scalp
 # Area lights round a head at the origin: place (metres, Z up, face towards -Y), power (W), size (m), colour.
 _LIGHTS = (
     ("Key", (-0.45, -0.65, 0.45), 7.0, 0.32, (1.0, 0.96, 0.90)),
@@ -43,23 +40,29 @@ def dress(mesh_object: bpy.types.Object, rig: bpy.types.Object, head: HeadModel,
         head: regions that it lacks stay plain skin.
         look: key in `head_presets.LOOKS`.
     """
-    _write_attributes(mesh_object.data, head)
-    _assign_materials(mesh_object.data, head)
-    _grow_hair(mesh_object, rig, head, LOOKS[look])
+    chosen = LOOKS[look]
+    strands = strands_of(chosen, head)
+    _write_attributes(mesh_object.data, head, strands)
+    _assign_materials(mesh_object.data, head, chosen)
+    if strands is not None and hair_of(rig) is None:
+        seat(grow(strands, mesh_object, rig, chosen), rig, head, shape_of(mesh_object, head))
 
 
-def _grow_hair(mesh_object: bpy.types.Object, rig: bpy.types.Object, head: HeadModel, look: Look) -> None:
-    path = Path(__file__).resolve().parent.parent / "assets" / f"{look.hair}.npz"
-    if look.hair and path.is_file():
-        data = read_npz(path, "hair file")
-        if str(data["head_id"]) == head.id and not _hair_of(rig):
-            _add_hair(data["strands"].astype(np.float32), mesh_object, rig)
+def shape_of(mesh_object: bpy.types.Object, head: HeadModel) -> np.ndarray:
+    """(S,) identity coefficients that a rig's mesh has now."""
+    keys = mesh_object.data.shape_keys
+    blocks = keys.key_blocks if keys is not None else {}
+    names = [f"Shape{index + 1:03d}" for index in range(head.shapedirs.shape[-1])]
+    return np.array([blocks[name].value if name in blocks else 0.0 for name in names], np.float32)
 
 
-def _write_attributes(mesh: bpy.types.Mesh, head: HeadModel) -> None:
-    for name in _MASKS:
-        if name in head.regions:
-            _point_attribute(mesh, name, "FLOAT").data.foreach_set("value", head.regions[name].astype(np.float32))
+def _write_attributes(mesh: bpy.types.Mesh, head: HeadModel, strands: np.ndarray | None) -> None:
+    found = masks(head)
+    if strands is not None:
+        found["scalp"] = cover(strands, head.v_template)
+    for pack, names in PACKS.items():
+        values = np.stack([found[name] for name in names], 1, dtype=np.float32)
+        _point_attribute(mesh, pack, "FLOAT_VECTOR").data.foreach_set("vector", values.ravel())
     _point_attribute(mesh, REST, "FLOAT_VECTOR").data.foreach_set("vector", head.v_template.ravel())
     if "eyeballs" in head.regions:
         places = _eye_places(head)
@@ -86,7 +89,7 @@ def _eye_places(head: HeadModel) -> np.ndarray:
     return places
 
 
-def _assign_materials(mesh: bpy.types.Mesh, head: HeadModel) -> None:
+def _assign_materials(mesh: bpy.types.Mesh, head: HeadModel, look: Look) -> None:
     slots = ["skin"]
     index = np.zeros(len(head.faces), np.int32)
     for region, kind in _REGION_MATERIALS:
@@ -98,35 +101,10 @@ def _assign_materials(mesh: bpy.types.Mesh, head: HeadModel) -> None:
             slots.append(kind)
     mesh.materials.clear()
     for kind in slots:
-        mesh.materials.append(material(kind))
+        mesh.materials.append(material(kind, look))
     mesh.polygons.foreach_set("material_index", index)
     mesh.polygons.foreach_set("use_smooth", np.ones(len(index), bool))
     mesh.update()
-
-
-def _hair_of(rig: bpy.types.Object) -> bpy.types.Object | None:
-    return next((child for child in rig.children if child.type == "CURVES"), None)
-
-
-def _add_hair(strands: np.ndarray, mesh_object: bpy.types.Object, rig: bpy.types.Object) -> bpy.types.Object:
-    """A hair object whose points (N, K, 3) are in the rig's frame and follow its neck bone."""
-    count, points, _ = strands.shape
-    curves = bpy.data.hair_curves.new(f"{rig.name} {HAIR_NAME}")
-    curves.add_curves([points] * count)
-    curves.position_data.foreach_set("vector", strands.ravel())
-    radius = curves.attributes.get("radius") or curves.attributes.new("radius", "FLOAT", "POINT")
-    taper = np.linspace(1.0, 0.42, points, dtype=np.float32) * _HAIR_RADIUS
-    radius.data.foreach_set("value", np.tile(taper, count))
-    curves.materials.append(material("hair"))
-    hair = bpy.data.objects.new(curves.name, curves)
-    for collection in mesh_object.users_collection:
-        collection.objects.link(hair)
-    bone = rig.data.bones["neck"]
-    hair.parent, hair.parent_type, hair.parent_bone = rig, "BONE", bone.name
-    # Blender hangs children on the tail of a bone.
-    hair.matrix_parent_inverse = (bone.matrix_local @ Matrix.Translation((0, bone.length, 0))).inverted()
-    hair.hide_select = True
-    return hair
 
 
 def add_studio_lights(scene: bpy.types.Scene) -> None:

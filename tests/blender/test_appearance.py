@@ -48,8 +48,8 @@ def test_regions_get_their_materials(rig, head):
     ):
         faces = head.regions[region][head.faces].all(1)
         assert faces.any()
-        assert (names[faces] == f"ERLNet {kind}").all(), region
-    assert (names == "ERLNet skin").sum() > 15000
+        assert (names[faces] == f"ERLNet default {kind}").all(), region
+    assert (names == "ERLNet default skin").sum() > 15000
 
 
 def test_pupil_looks_ahead(rig, head):
@@ -96,7 +96,7 @@ def test_head_without_regions_is_plain_skin(head):
     other = replace(head, regions={}, meta={**head.meta, "id": "somebody"})
     rig = build_rig(other)
     dress(mesh_of(rig), rig, other)
-    assert [slot.name for slot in mesh_of(rig).data.materials] == ["ERLNet skin"]
+    assert [slot.name for slot in mesh_of(rig).data.materials] == ["ERLNet default skin"]
     assert not any(child.type == "CURVES" for child in rig.children)
 
 
