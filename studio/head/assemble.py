@@ -12,7 +12,7 @@ from . import landmarks
 from .cage import Cage, build_cage
 from .correctives import along_one_minus_cos, length_preserving
 from .details import collar, ring_coordinate, with_details
-from .ears import placed_ears
+from .ears import placed_ears, sunk_under_ears
 from .expressions import (
     NAMES,
     OPENERS,
@@ -73,6 +73,8 @@ class Head:
         self.jaw = self.subdivision.matrix @ self.cage_jaw
         skin = with_details(self.lift(self.cage.points, skull=0.9), self.cage, self.subdivision)
         self.skin = skin + seal_lips(skin, np.zeros_like(skin), self.cage, self.subdivision, self.jaw, 0.0)
+        self.ears = placed_ears(self.skin, vertex_normals(self.skin, self.subdivision.faces))
+        self.skin = sunk_under_ears(self.skin)
         self.tongue_back = np.zeros(0)
         self.brows, self.lashes = (make(self.skin, self.cage, self.subdivision) for make in (brows, lashes))
         self.parts = self._parts()
@@ -92,13 +94,11 @@ class Head:
     def _parts(self) -> dict[str, Part]:
         stomion = self.cage.neutral.stomion
         front, bite = stomion[2] - 0.62, stomion[1] - 0.18
-        near_ear = np.abs(self.skin[:, 1] - 0.6) + np.abs(self.skin[:, 2] + 3.6) + 99 * (self.skin[:, 0] < 0)
-        side = self.skin[near_ear.argsort()[:6], 0].mean()
         tongue_part, self.tongue_back = tongue(front - 0.75, bite - 0.75)
         upper, lower = teeth(front, bite, True), teeth(front - 0.30, bite + 0.12, False)
         return {
             "skin": Part(self.skin, self.subdivision.faces),
-            "ears": Part(*placed_ears(np.array([side + 0.25, 0.85, -4.15]))),
+            "ears": Part(self.ears.points, self.ears.faces),
             "eye_left": eyeball(self.cage.neutral.eye_centres[LEFT]),
             "eye_right": eyeball(self.cage.neutral.eye_centres[RIGHT]),
             "teeth_upper": upper[0], "gum_upper": upper[1], "teeth_lower": lower[0], "gum_lower": lower[1],
@@ -167,7 +167,7 @@ class Head:
         ears = self.parts["ears"].points
         front = np.array([np.abs(ears[:, 0]).min() + 0.4, 0.4, ears[:, 2].max() - 0.4])
         arms = ears - front * np.stack([np.sign(ears[:, 0]), *np.ones((2, len(ears)))], 1)
-        return arms * [0.6, 1.0, 1.0]
+        return arms * [0.6, 1.0, 1.0] * self.ears.free[:, None]
 
     def _mode(self, mode: np.ndarray) -> np.ndarray:
         """(V, 3) offsets of one mode of the crops, given on the cage."""

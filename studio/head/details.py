@@ -1,4 +1,4 @@
-"""What is too fine for the cage: lid crease, fold under the eye, philtrum, a smooth jaw line, cloth (cm)."""
+"""What is too fine for the cage: lid crease, fold under the eye, philtrum, furrows, muscles of the neck, cloth (cm)."""
 
 from __future__ import annotations
 
@@ -23,13 +23,14 @@ def ring_coordinate(cage: Cage, subdivision: Subdivision) -> np.ndarray:
 
 
 def with_details(points: np.ndarray, cage: Cage, subdivision: Subdivision) -> np.ndarray:
-    """(V', 3) the smooth surface with its creases, its jaw line faired and its torso dressed."""
+    """(V', 3) the smooth surface with its creases and muscles, and its torso dressed."""
     ring = ring_coordinate(cage, subdivision)
     normals = vertex_normals(points, subdivision.faces)
-    height = _lid_folds(points, cage, subdivision) + _philtrum(points, cage)
+    height = _lid_folds(points, cage, subdivision) + _philtrum(points, cage) + _folds(points, cage)
     points = points + (height * (ring < 0))[:, None] * normals
-    points = _faired(points, subdivision.faces, _jaw_line_mask(points, subdivision.faces, ring), 24)
     points = _faired(points, subdivision.faces, _corner_mask(points, cage), 30)
+    normals = vertex_normals(points, subdivision.faces)
+    points = points + (_neck(points) * (ring > 2))[:, None] * normals
     normals = vertex_normals(points, subdivision.faces)
     thickness = 0.06 + 0.22 * smoothstep(0, 0.6, ring - COLLAR_RING)
     return points + np.where(ring > COLLAR_RING - 0.02, thickness, 0)[:, None] * normals
@@ -64,13 +65,47 @@ def _philtrum(points: np.ndarray, cage: Cage) -> np.ndarray:
     return weight * (-0.06 * bump(points[:, 0], 0.22) + 0.02 * bump(np.abs(points[:, 0]) - 0.45, 0.18))
 
 
-def _jaw_line_mask(points: np.ndarray, faces: np.ndarray, ring: np.ndarray) -> np.ndarray:
-    """(V',) 0..1 the seam of face and skull below the temples."""
-    mean = averaging(faces, len(points))
-    mask = ((ring > -0.95) & (ring < 4.5) & (points[:, 1] < 6.5)).astype(float)
-    for _ in range(6):
-        mask = 0.5 * mask + 0.5 * (mean @ mask)
-    return mask * smoothstep(7.0, 6.0, points[:, 1])
+def _along(points: np.ndarray, line: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Distance (V',) from a polyline (K, 3) on the left half, place 0..1 along it, and side (> 0 is lateral)."""
+    left = points * [1, 1, 1]
+    left[:, 0] = np.abs(left[:, 0])
+    best, place, side = np.full(len(points), np.inf), np.zeros(len(points)), np.zeros(len(points))
+    for k, (a, b) in enumerate(zip(line, line[1:], strict=False)):
+        t = np.clip((left - a) @ (b - a) / ((b - a) @ (b - a)), 0, 1)
+        away = left - a - t[:, None] * (b - a)
+        distance = np.linalg.norm(away, axis=1)
+        nearer = distance < best
+        best[nearer] = distance[nearer]
+        place[nearer] = (k + t[nearer]) / (len(line) - 1)
+        side[nearer] = (away[:, 0] * np.sign((a - b)[1]) + 0.2 * away[:, 1])[nearer]
+    return best, place, np.sign(side)
+
+
+def _folds(points: np.ndarray, cage: Cage) -> np.ndarray:
+    """The furrow from the wing of the nose past the mouth, the crease of the wing, bags under the eyes."""
+    at = np.abs(cage.points) * [1, 0, 0] + cage.points * [0, 1, 1]
+    nasolabial = at[[129, 203, 206, 216, 212]] + [(0.15, 0.1, -0.15), *2 * [(0, 0, 0)], *2 * [(-0.1, 0, 0)]]
+    distance, place, lateral = _along(points, nasolabial)
+    fade = smoothstep(-0.02, 0.15, place) * smoothstep(0.98, 0.45, place) * (points[:, 2] > 2)
+    height = fade * (-0.055 * bump(distance, 0.20) + 0.05 * bump(distance - 0.45, 0.32) * (lateral > 0))
+    wing = np.array([at[49] + [-0.15, 0.25, -0.05], at[129] + [-0.02, 0.05, 0.1], at[64] + [0.12, -0.1, -0.25]])
+    distance, place, _ = _along(points, wing)
+    height -= 0.07 * bump(distance, 0.16) * smoothstep(-0.1, 0.3, place) * (points[:, 2] > 3)
+    return height
+
+
+def _neck(points: np.ndarray) -> np.ndarray:
+    """Sternomastoid, larynx, the pit between the collar bones and the trapezius, as heights over the neck."""
+    muscle = np.array([[5.6, -3.2, -6.6], [4.6, -8.0, -4.9], [2.6, -12.5, -2.4], [0.9, -15.3, -1.6]])
+    distance, place, _ = _along(points, muscle)
+    lower = smoothstep(0.0, 0.25, place) * smoothstep(-4.0, -7.0, points[:, 1])
+    height = 0.20 * bump(distance, 0.95) * lower
+    left = np.abs(points[:, 0])
+    height -= (
+        0.12 * np.exp(-(((points - [0, -12.5, -2.0]) * [0, 1 / 3.0, 1 / 3.0]) ** 2).sum(1)) * bump(left - 1.2, 0.7)
+    )
+    larynx = np.exp(-((left / 0.75) ** 2 + ((points[:, 1] + 10.6) / 1.0) ** 2)) * (points[:, 2] > -4)
+    return height + 0.26 * larynx
 
 
 def _corner_mask(points: np.ndarray, cage: Cage) -> np.ndarray:

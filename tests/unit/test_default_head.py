@@ -61,7 +61,7 @@ def mirror(head: HeadModel) -> np.ndarray:
 
 def test_counts_and_names(head):
     assert len(head.v_template) >= 4000
-    assert len(head.v_template) <= 25000
+    assert len(head.v_template) <= 28000
     assert head.shapedirs.shape[-1] >= 10
     assert default_head_path().stat().st_size <= 6e6
 
