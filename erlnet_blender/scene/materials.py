@@ -12,6 +12,7 @@ from ..head_presets import Colour, Look
 from .graph import Graph
 
 EYE = "erlnet_eye"  # (V, 3) place on the eyeball in units of its radius, +Z through the pupil
+_GREY = (0.36, 0.34, 0.32)
 _PUPIL, _IRIS = 0.185, 0.50  # radii on the eyeball, in units of its own
 
 
@@ -57,6 +58,8 @@ def _skin(g: Graph, look: Look) -> None:
     colour = g.mix(g.scaled("nostrils", 0.9), colour, scaled(deep, 0.20, 0.12, 0.12))
     g.set(Base_Color=colour, Specular_IOR_Level=0.42)
     g.scatter(0.45, 0.0040, (1.0, 0.36, 0.18))
+    # Light that flesh passes on inside the mouth, further than a few bounces carry it.
+    g.set(Emission_Color=(0.40, 0.075, 0.060), Emission_Strength=g.scaled("mouth_bag", 0.05))
     rough = g.sum(
         g.math("ADD", g.scaled(speckle, 0.22), 0.43),
         g.scaled("oil", -0.13), g.scaled("lips", -0.14), g.scaled("lid_rim", -0.24), g.scaled("scalp", 0.3),
@@ -148,12 +151,16 @@ def _hair(g: Graph, look: Look) -> None:
     colour = g.mix(chance, look.hair_dark, look.hair_light)
     if look.grey > 0:
         grey = g.math("LESS_THAN", g.math("FRACT", g.math("MULTIPLY", chance, 7.31)), look.grey)
-        colour = g.mix(g.scaled(grey, 0.85), colour, (0.36, 0.34, 0.32))
+        colour = g.mix(g.scaled(grey, 0.85), colour, _GREY)
     g.set(Base_Color=colour, Roughness=0.42, Specular_IOR_Level=0.45)
 
 
 def _brow(g: Graph, look: Look) -> None:
-    g.set(Base_Color=look.brow, Roughness=0.6, Specular_IOR_Level=0.15)
+    hairs = g.ramp(g.noise(900, 1), 0.35, 0.65)
+    colour = g.mix(hairs, scaled(look.brow, 0.7), scaled(look.brow, 1.9, 1.75, 1.6))
+    if look.grey > 0:
+        colour = g.mix(g.scaled(g.ramp(g.noise(1300, 1), 0.50, 0.62), 0.6 * look.grey), colour, _GREY)
+    g.set(Base_Color=colour, Roughness=0.6, Specular_IOR_Level=0.15)
 
 
 def _lash(g: Graph, look: Look) -> None:

@@ -13,8 +13,8 @@ from .rings import BROW_LOWER, BROW_UPPER
 from .subdivision import Subdivision
 from .surface import closest_on_triangles, vertex_normals
 
-BROW_HAIRS = 260
-UPPER_LASHES, LOWER_LASHES = 64, 26
+BROW_HAIRS = 330
+UPPER_LASHES, LOWER_LASHES = 80, 34
 PER_NEEDLE = 7  # two rings of three and a tip
 
 
@@ -80,12 +80,13 @@ def brows(skin: np.ndarray, cage: Cage, subdivision: Subdivision) -> Strands:
     upper, lower = cage.points[list(BROW_UPPER)], cage.points[list(BROW_LOWER)]
     ends = np.array([0, 0.25, 0.5, 0.75, 1])
     top, bottom = (interp1d(ends, row, axis=0, kind="quadratic") for row in (upper, lower))
-    t = np.clip(rng.beta(1.45, 1.15, BROW_HAIRS) * 0.96 + 0.03, 0, 1)
-    s = np.clip(rng.normal(0.5, 0.25, BROW_HAIRS), 0.0, 1.0)
-    thickness = np.interp(t, [0, 0.25, 0.7, 1], [0.34, 0.72, 0.98, 0.85])
+    # t runs from the tail to the nose; the head of the brow is sparse, its edges are hairs and no line.
+    t = np.clip(rng.beta(1.35, 1.25, BROW_HAIRS) * 0.98 + 0.02, 0, 1)
+    s = rng.normal(0.5, 0.29, BROW_HAIRS).clip(-0.15, 1.15)
+    thickness = np.interp(t, [0, 0.25, 0.7, 1], [0.30, 0.72, 1.05, 1.0])
     root = 0.5 * top(t) + 0.5 * bottom(t) + (top(t) - bottom(t)) * ((s - 0.5) * thickness)[:, None]
     # Mean crops arch the brows; relaxed ones lie lower and flatter.
-    root[:, 1] -= 0.16 + 0.16 * np.sin(np.pi * t)
+    root[:, 1] -= 0.22 + 0.24 * np.sin(np.pi * t)
     outer_face = _face_triangles(cage, subdivision)
     triangle, weights = closest_on_triangles(root, skin, outer_face)
     corners = outer_face[triangle]
@@ -94,13 +95,13 @@ def brows(skin: np.ndarray, cage: Cage, subdivision: Subdivision) -> Strands:
     normal /= np.linalg.norm(normal, axis=1, keepdims=True)
     outwards = top(np.clip(t - 0.05, 0, 1)) - top(np.clip(t + 0.02, 0, 1))
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
-    angle = np.interp(t, [0, 0.5, 0.85, 1], [-0.35, 0.10, 0.6, 1.1]) + rng.normal(0, 0.15, BROW_HAIRS) + (0.5 - s) * 0.8
+    angle = np.interp(t, [0, 0.5, 0.85, 1], [-0.35, 0.10, 0.6, 1.1]) + rng.normal(0, 0.22, BROW_HAIRS) + (0.5 - s) * 0.8
     lie = outwards * np.cos(angle)[:, None] + np.array([0, 1.0, 0]) * np.sin(angle)[:, None]
     lie -= normal * (lie * normal).sum(1, keepdims=True)
     lie /= np.linalg.norm(lie, axis=1, keepdims=True)
-    length = (np.interp(t, [0, 0.3, 0.8, 1], [0.42, 0.68, 0.66, 0.52]) * rng.uniform(0.7, 1.1, BROW_HAIRS))[:, None]
+    length = (np.interp(t, [0, 0.3, 0.8, 1], [0.44, 0.70, 0.66, 0.48]) * rng.uniform(0.55, 1.15, BROW_HAIRS))[:, None]
     lines = [root - 0.02 * normal, root + length * (0.5 * lie + 0.085 * normal), root + length * (lie + 0.06 * normal)]
-    half_points, half_faces = needles(np.stack(lines, 1), 0.0125)
+    half_points, half_faces = needles(np.stack(lines, 1), 0.0088)
     binding = _binding(corners, weights, len(skin))
     mirrored_triangle, mirrored_weights = closest_on_triangles(root * [-1, 1, 1], skin, outer_face)
     other = _binding(outer_face[mirrored_triangle], mirrored_weights, len(skin))
@@ -123,7 +124,7 @@ def lashes(skin: np.ndarray, cage: Cage, subdivision: Subdivision) -> Strands:
             ([0, *range(15, 7, -1)], False, LOWER_LASHES),
         ):
             margin, inner = (np.array(subdivision.along([ring[k] for k in columns])) for ring in rims[:2])
-            t = np.sort(rng.uniform(0.05, 0.86, count))
+            t = np.sort(rng.uniform(0.05, 0.74 if upper else 0.80, count))
             place = t * (len(margin) - 1)
             k, f = place.astype(int), place - place.astype(int)
             corners = np.stack([margin[k], margin[k + 1], inner[k], inner[k + 1]], 1)
@@ -132,7 +133,7 @@ def lashes(skin: np.ndarray, cage: Cage, subdivision: Subdivision) -> Strands:
             curves.append(_lash_curves(root, centre, skin[margin][:, 0].mean(), t, upper, rng))
             roots.append(_binding(corners, weights, len(skin)))
             pivots.append(np.broadcast_to(centre, (count, 3)))
-    points, faces = needles(np.concatenate(curves), 0.0085)
+    points, faces = needles(np.concatenate(curves), 0.0066)
     return Strands(points, faces, sp.vstack(roots).tocsr(), np.concatenate(pivots))
 
 
