@@ -28,6 +28,7 @@ from .eyelids import LEFT, RIGHT, lid_motion
 from .face import neutral_face
 from .identity import MODES, cage_modes, ear_growth, warped
 from .identity import NAMES as SHAPE_NAMES
+from .labiodental import tuck_lip
 from .masks import skin_regions
 from .mouth import Part, eyeball, teeth, tongue
 from .regressor import joint_regressor, landmark_places
@@ -93,9 +94,9 @@ class Head:
 
     def _parts(self) -> dict[str, Part]:
         stomion = self.cage.neutral.stomion
-        front, bite = stomion[2] - 0.62, stomion[1] - 0.18
-        tongue_part, self.tongue_back = tongue(front - 0.75, bite - 0.75)
-        upper, lower = teeth(front, bite, True), teeth(front - 0.30, bite + 0.12, False)
+        front, bite = self.bite = (stomion[2] - 0.85, stomion[1] - 0.16)
+        tongue_part, self.tongue_back = tongue(front - 1.05, bite - 0.75)
+        upper, lower = teeth(front, bite, True), teeth(front - 0.33, bite - 0.13, False)
         return {
             "skin": Part(self.skin, self.subdivision.faces),
             "ears": Part(self.ears.points, self.ears.faces),
@@ -132,6 +133,8 @@ class Head:
             if name not in OPENERS:
                 degrees = SEAL_DEG if name == "mouth_close" else 0.0
                 skin = seal_lips(self.skin, skin, self.cage, self.subdivision, self.jaw, degrees)
+            if name == "f_tuck":
+                skin = tuck_lip(self.skin, skin, self.cage, self.subdivision, self.jaw, self.bite)
             if name == "mouth_close":
                 kept = -self.jaw_correctives().reshape(3, 3, -1, 3)[[1, 2], [1, 2]].sum(0)
                 skin, bending = hold_seal(self.skin, skin, kept, self.cage, self.subdivision, self.jaw)

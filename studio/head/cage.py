@@ -16,12 +16,15 @@ from .sculpt import formed
 from .skull import SKULL_RINGS, SPOKES, skull_rings, torso_rings
 from .surface import averaging
 
-# Rings of the mouth bag behind the lips: depth, spread up and down, width, how flat. The first ones go inward in x,
-# or they would poke through the cheek at the corners.
+# Rings of the mouth bag behind the lips, upper and lower half: depth, spread up or down; then width, and how much the
+# ring is a box that has room for the dental arches. The first ones go inward in x, or they would poke through the cheek
+# at the corners; the next ones make the vestibule between lips and gums.
 _BAG = (
-    (0.28, 0.03, 0.94, 0.0), (0.60, 0.22, 0.93, 0.0), (0.75, 0.90, 0.97, 0.3), (1.20, 1.55, 1.10, 0.5),
-    (2.60, 1.90, 1.35, 0.8), (4.60, 1.90, 1.20, 1.0), (6.60, 1.50, 0.80, 1.0),
+    (0.28, 0.28, 0.03, 0.03, 0.97, 0.0), (0.52, 0.60, 0.25, 0.25, 1.01, 0.0), (0.52, 0.92, 1.25, 1.15, 1.04, 0.1),
+    (1.00, 1.30, 1.80, 1.75, 1.26, 0.5), (2.40, 2.60, 2.05, 2.05, 1.44, 0.9), (4.50, 4.60, 2.10, 2.15, 1.52, 1.0),
+    (6.80, 6.80, 1.60, 1.70, 1.15, 1.0),
 )  # fmt: skip
+_BOX_POWER = 0.35
 
 
 @dataclass(frozen=True)
@@ -144,15 +147,19 @@ def _extrude_lid_rim(builder: _Builder, ring: list[int], centre: np.ndarray) -> 
 def _extrude_bag(builder: _Builder, height: float) -> tuple[list[list[int]], int]:
     rim: list[int] = list(MOUTH_RIM)
     points = builder.at(rim)
-    sign = np.array([0] + [1] * 9 + [0] + [-1] * 9)
-    arch = np.sin(np.pi * np.arange(11) / 10)
-    profile = np.concatenate([arch, arch[1:-1][::-1]]) ** 0.5
+    angle = np.pi * np.arange(20) / 10
+    across, up = -np.cos(angle), np.sin(angle)
+    upper = up > -1e-9
+    profile = np.sign(up) * np.abs(up) ** 0.5
+    box_x, box_y = (np.sign(c) * np.abs(np.round(c, 9)) ** _BOX_POWER for c in (across, up))
+    half_width = np.abs(points[:, 0]).max()
     bag: list[list[int]] = [rim]
-    for depth, spread, width, flat in _BAG:
+    for depth_up, depth_low, spread_up, spread_low, width, box in _BAG:
         ring = points.copy()
-        ring[:, 0] *= width
-        ring[:, 1] = points[:, 1] * (1 - flat) + height * flat + sign * spread * profile
-        ring[:, 2] -= depth
+        spread = np.where(upper, spread_up, spread_low)
+        ring[:, 0] = width * (points[:, 0] * (1 - box) + half_width * box_x * box)
+        ring[:, 1] = points[:, 1] * (1 - box) + height * box + spread * (profile * (1 - box) + box_y * box)
+        ring[:, 2] -= np.where(upper, depth_up, depth_low)
         bag.append(builder.add_ring(ring))
     end = builder.add_ring(builder.at(bag[-1]).mean(0)[None])[0]
     builder.join(bag, end)

@@ -10,8 +10,10 @@ from .shapes import AROUND_MOUTH, UPPER_FACE, Offset, Rows, Shape, arched, drawn
 
 _LEFT_OF = {57: 287, 186: 410, 43: 273, 92: 322, 106: 335, 216: 436, 212: 432, 165: 391, 167: 393, 205: 425, 207: 427,
             83: 313, 182: 406}  # fmt: skip
-_CHEEK = {205: (-0.3, 0, 0.5), 50: (-0.15, 0, 0.2), 187: (-0.45, 0, 0.3), 207: (-0.4, -0.05, 0.42),
-          216: (-0.32, 0, 0.45), 212: (-0.25, -0.05, 0.38), 214: (-0.35, -0.05, 0.3), 206: (-0.2, 0.05, 0.42)}  # fmt: skip
+_CHEEK = {
+    205: (-0.3, 0, 0.5), 50: (-0.15, 0, 0.2), 187: (-0.45, 0, 0.3), 207: (-0.4, -0.05, 0.42),
+    216: (-0.32, 0, 0.45), 212: (-0.25, -0.05, 0.38), 214: (-0.35, -0.05, 0.3), 206: (-0.2, 0.05, 0.42),
+}  # fmt: skip
 
 
 def mouth_shapes(cage: Cage) -> dict[str, Shape]:
@@ -138,18 +140,19 @@ def _single_lip_shapes() -> dict[str, Shape]:
     part_upper = ((0, 0.06, 0), (0, 0.08, 0.02), (0, 0.10, 0.02), (0, 0.12, 0.02))
     part_lower = ((0, -0.14, 0.01), (0, -0.20, 0.02), (0, -0.26, 0.02), (0, -0.30, -0.02))
     parted = lip_rows(UPPER_LIP, arched(part_upper)) | lip_rows(LOWER_LIP, arched(part_lower)) | {18: (0, -0.06, 0)}
-    tuck = ((0, 0.34, -0.18), (0, 0.38, -0.34), (0, 0.30, -0.46), (0, 0.10, -0.54))
+    tuck = ((0, 0.24, -0.10), (0, 0.30, -0.26), (0, 0.33, -0.44), (0, 0.30, -0.60))
+    # The upper lip makes room for it.
+    over = ((0, 0.06, 0.04), (0, 0.08, 0.06), (0, 0.10, 0.06), (0, 0.12, 0.04))
     held = (*UPPER_FACE, 1, 4, 5, 6, 168, *JAW_LINE, 61, 291)
     return {
         "upper_lip_raise": Shape(raised, held, one_half=True),
         "lower_lip_depress": Shape(lowered, (*AROUND_MOUTH, 61, 291, 199), one_half=True),
         "lips_part": Shape(parted, (*AROUND_MOUTH, 61, 291, 199)),
         "f_tuck": Shape(
-            lip_rows(LOWER_LIP, arched(tuck)) | {18: (0, 0.2, -0.08)},
-            (*AROUND_MOUTH, 61, 291, 13, 0, 199),
-            # The inner side of the lower lip has to make room.
-            bag={(depth, 10 + i): (0, -0.35 * (1 - (i / 5 - 1) ** 2), z * (1 - (i / 5 - 1) ** 2))
-                 for depth, z in ((1, -0.55), (2, -0.35)) for i in range(1, 10)},
+            lip_rows(LOWER_LIP, arched(tuck)) | lip_rows(UPPER_LIP, arched(over)) | {18: (0, 0.16, -0.05)},
+            (*AROUND_MOUTH, 61, 291, 199),
+            bag={(depth, i): (0, y * (1 - (i / 5 - 1) ** 2), z) for depth, y, z in ((1, 0.36, 0.08), (2, 0.38, 0.04))
+                 for i in range(1, 10)},
         ),
     }  # fmt: skip
 

@@ -12,11 +12,11 @@ CORNEA = 0.03  # height of the corneal bulge; lids that move in a straight line 
 # Per arch: tooth widths from the midline, crown heights, depths, and the arch's half width and depth.
 _UPPER = (
     (0.86, 0.68, 0.78, 0.72, 0.70, 1.02, 0.98), (1.0, 0.88, 0.98, 0.82, 0.78, 0.72, 0.68),
-    (0.34, 0.34, 0.42, 0.46, 0.5, 0.58, 0.58), (2.95, 4.6),
+    (0.34, 0.34, 0.42, 0.46, 0.5, 0.58, 0.58), (2.86, 4.6),
 )  # fmt: skip
 _LOWER = (
     (0.54, 0.60, 0.70, 0.72, 0.74, 1.08, 1.02), (0.86, 0.88, 0.98, 0.82, 0.78, 0.70, 0.66),
-    (0.34, 0.34, 0.42, 0.46, 0.5, 0.58, 0.58), (2.75, 4.35),
+    (0.34, 0.34, 0.42, 0.46, 0.5, 0.58, 0.58), (2.68, 4.35),
 )  # fmt: skip
 
 
@@ -91,13 +91,21 @@ def teeth(front: float, bite: float, upper: bool) -> tuple[Part, Part]:
     )
 
 
+def incisal_edge(x: np.ndarray, front: float, bite: float) -> np.ndarray:
+    """(N, 3) the labial side of the upper teeth's edges at the given x; `front` and `bite` as for `teeth`."""
+    _, heights, _, (half_width, depth) = _UPPER
+    sine = np.clip(np.abs(x) / half_width, 0, 1) ** (1 / 0.9)
+    # Crowns reach a little past the bite.
+    return np.stack([x, 0 * x + bite - 0.05 * heights[0], front + depth * (np.sqrt(1 - sine**2) - 1)], 1)
+
+
 def _gum(front: float, height: float, width: float, depth: float, rows: int = 33, columns: int = 10) -> Part:
     centre = _arch(width, depth, np.linspace(-np.pi / 2, np.pi / 2, rows))
     outwards = centre + [0, 0, depth * 0.9]
     outwards /= np.linalg.norm(outwards, axis=1, keepdims=True)
     a = 2 * np.pi * np.arange(columns) / columns
-    ring = centre[:, None] + outwards[:, None] * (0.34 * np.cos(a) - 0.24)[None, :, None]
-    ring[..., 1] += 0.38 * np.sin(a) + height
+    ring = centre[:, None] + outwards[:, None] * (0.28 * np.cos(a) - 0.27)[None, :, None]
+    ring[..., 1] += 0.36 * np.sin(a) + height
     ring[..., 2] += front
     return Part(ring.reshape(-1, 3), np.array(_grid_faces(rows, columns)))
 

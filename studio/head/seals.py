@@ -6,10 +6,10 @@ import numpy as np
 from scipy.spatial import cKDTree
 
 from .cage import Cage
+from .expressions import SEAL_DEG
 from .eyelids import SHUT_CLEARANCE, keep_off_ball, lid_paths
 from .face import LIP_GAP, sides
 from .rings import LID_BELOW, LID_CREASE, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
-from .expressions import SEAL_DEG
 from .skinning import before_jaw, jaw_blends, jaw_posed
 from .subdivision import Subdivision
 
@@ -32,16 +32,24 @@ def lip_members(cage: Cage, subdivision: Subdivision) -> tuple[np.ndarray, np.nd
 
 
 def carry(
-    points: np.ndarray, offsets: np.ndarray, path: list[int], wanted: np.ndarray, member: np.ndarray
+    points: np.ndarray,
+    offsets: np.ndarray,
+    path: list[int],
+    wanted: np.ndarray,
+    member: np.ndarray,
+    whole: float = 0.0,
 ) -> np.ndarray:
-    """Set offsets on `path` to `wanted` (P, 3) and fade the change out over the vertices of `member` (V',)."""
+    """Set offsets on `path` to `wanted` (P, 3) and fade the change out over the vertices of `member` (V',).
+
+    Up to the distance `whole` from the path the change is taken over whole, as is right between several rows.
+    """
     result = offsets.copy()
     change = wanted - offsets[path]
     active = np.nonzero(member > 0.02)[0]
     distance, nearest = cKDTree(points[path]).query(points[active], k=3)
     weight = 1 / (distance + 1e-4)
     weight /= weight.sum(1, keepdims=True)
-    fade = member[active] * np.exp(-((distance[:, 0] / REACH) ** 2))
+    fade = member[active] * np.exp(-((np.clip(distance[:, 0] - whole, 0, None) / REACH) ** 2))
     result[active] += fade[:, None] * (weight[..., None] * change[nearest]).sum(1)
     result[path] = wanted
     return result

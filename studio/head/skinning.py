@@ -47,7 +47,7 @@ def jaw_weight(cage: Cage, membrane: Membrane) -> np.ndarray:
     for depth, ring in enumerate(cage.bag[1:], 1):
         for k, v in enumerate(ring):
             weight = fixed[rim[k]] if depth <= 2 else 0.0 if 1 <= k <= 9 else 1.0 if k > 10 else 0.45
-            fixed[v] = weight * (1 if depth < 6 else 0.6)
+            fixed[v] = weight * (1 if depth < 7 else 0.6)
     weights = np.clip(membrane.spread(fixed), 0, 1)
     weights[list(fixed)] = list(fixed.values())
     weights = 0.5 * (weights + weights[cage.mirror])
