@@ -51,11 +51,12 @@ extension: setup  ## build/erlnet_blender-VERSION.zip, to install in Blender
 bench: setup  ## speed of the renderer and of speech to face, as ratios
 	$(BIN)/python -m benchmarks.speed
 
-gallery: setup  ## docs/contact_sheet.jpg: the default head in Cycles
+gallery: setup  ## docs/contact_sheet.jpg and gallery.md: both preset heads in Cycles, judged by FaceMesh
 	$(BIN)/python -m studio.gallery
 
-head: setup  ## rebuild the default head
+head: setup  ## rebuild the default head and its hair
 	$(BIN)/python -m studio.head -o erlnet_blender/assets/default_head.npz
+	$(BIN)/python -m studio.head.hair
 
 speech: setup  ## synthesise the speech corpus and train ADF (needs espeak-ng and flite; long)
 	$(BIN)/python -m studio.speech -o build/corpus

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from .errors import ErlnetError
+
 Colour = tuple[float, float, float]
 
 
@@ -54,6 +56,17 @@ class HeadPreset:
     shape: dict[str, float] = field(default_factory=dict)
     look: str = "default"
 
+    def coefficients(self, names: list[str]) -> list[float]:
+        """Identity coefficients in the order of the head's component names (its meta's `shape_names`).
+
+        Raises:
+            ErlnetError: the head lacks a component.
+        """
+        missing = [name for name in self.shape if name not in names]
+        if missing:
+            raise ErlnetError(f"The head has no shape component {missing[0]}", self.label, "use the default head")
+        return [float(self.shape.get(name, 0.0)) for name in names]
+
 
 LOOKS = {
     look.name: look
@@ -77,10 +90,13 @@ LOOKS = {
     )
 }
 
+_RUTH = {"sex": -1.4, "age": 1.2, "nose_width": 0.7, "lip_fullness": 0.8, "cheekbones": 0.8, "face_length": -0.6,
+         "jaw_width": -0.4, "eye_size": 0.3}  # fmt: skip
+
 PRESETS = {
     preset.name: preset
     for preset in (
         HeadPreset("default", "Noah", "A man of about thirty: the head as it is built"),
-        HeadPreset("second", "Ruth", "A woman in her fifties, brown skin, greying bob", {}, "second"),
+        HeadPreset("second", "Ruth", "A woman in her fifties, brown skin, greying bob", _RUTH, "second"),
     )
 }

@@ -1,124 +1,171 @@
-"""`python -m studio.gallery` renders the default head in a row of poses into docs/contact_sheet.jpg (Cycles)."""
+"""`python -m studio.gallery` renders both preset heads in Cycles into docs/contact_sheet.jpg and judges them.
+
+Every picture within 30 degrees of the front is read by FaceMesh (see `studio.judge_landmarks`), and the figures go to
+docs/gallery.md. With names of poses it renders those only and judges nothing: `python -m studio.gallery smile --close`.
+"""
 
 from __future__ import annotations
 
 import argparse
 import math
-import subprocess
 import sys
 import tempfile
+import time
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from erlnet_blender.formats.atomic import atomic_path, write_bytes
+from erlnet_blender.head_presets import PRESETS
 
-# Name: expressions, jaw (degrees), camera azimuth (degrees), extra channels.
-POSES: dict[str, dict] = {
-    "neutral": {},
-    "three_quarter": {"azimuth": 35},
-    "profile": {"azimuth": 90},
-    "jaw_open": {"jaw": 18},
-    "smile": {"expr": {"smile_L": 0.9, "smile_R": 0.9, "cheek_raise_L": 0.4, "cheek_raise_R": 0.4}},
-    "smile_open": {
-        "expr": {"smile_L": 0.9, "smile_R": 0.9, "upper_lip_raise_L": 0.3, "upper_lip_raise_R": 0.3, "squint_L": 0.3,
-                 "squint_R": 0.3, "lower_lip_depress_L": 0.3, "lower_lip_depress_R": 0.3}, "jaw": 3,
-    },
-    "pucker": {"expr": {"pucker": 0.9}, "jaw": 3},
-    "funnel": {"expr": {"funnel": 0.9}, "jaw": 8},
-    "bilabial": {"expr": {"mouth_close": 0.6, "lips_press": 0.7}, "jaw": 6},
-    "f_tuck": {"expr": {"f_tuck": 1.0, "upper_lip_raise_L": 0.3, "upper_lip_raise_R": 0.3}, "jaw": 2},
-    "blink": {"eyelids": (1, 1)},
-    "half_blink": {"eyelids": (0.5, 0.5)},
-    "brows_up": {"expr": {"brow_inner_up": 1, "brow_outer_up_L": 1, "brow_outer_up_R": 1, "eye_wide_L": 1,
-                          "eye_wide_R": 1}},
-    "angry": {"expr": {"brow_down_L": 1, "brow_down_R": 1, "nose_wrinkle_L": 0.7, "nose_wrinkle_R": 0.7, "frown_L": 0.8,
-                       "frown_R": 0.8, "squint_L": 0.5, "squint_R": 0.5}},
-    "turned": {"neck": (0.1, 0.45, 0.1), "eyes": (0, -0.25, 0)},
-    "seal_10": {"expr": {"mouth_close": 1}, "jaw": 10},
-    "puff": {"expr": {"puff_L": 1, "puff_R": 1}},
-    "tongue": {"expr": {"tongue_out": 1, "lower_lip_depress_L": 0.3, "lower_lip_depress_R": 0.3}, "jaw": 14},
-    "shift": {"expr": {"mouth_shift": 1, "dimple_L": 0.5}},
-    "stretch": {"expr": {"stretch_L": 1, "stretch_R": 1}, "jaw": 6},
+from .judge_landmarks import Reading, projected_landmarks, read_landmarks
+from .portrait import POSES, open_stage, strike
+
+SIDES = {"front": 0, "30° left": 30, "30° right": -30, "profile": 90, "back": 150}
+EXPRESSIONS = {
+    "default": (
+        "jaw_open", "smile", "smile_open", "pucker", "funnel", "bilabial", "f_tuck", "stretch", "lips_in", "cheeks_in",
+        "brows_up", "angry", "sad", "disgust", "fear", "blink", "wink", "look_aside", "puff", "tongue",
+    ),
+    "second": ("smile_open", "jaw_open", "pucker", "brows_up", "blink"),
 }  # fmt: skip
-SHEET = ("neutral", "three_quarter", "profile", "jaw_open", "smile", "smile_open", "pucker", "bilabial", "f_tuck",
-         "brows_up", "angry", "blink")  # fmt: skip
+COLUMNS, TILE, CAPTION = 5, 288, 22
+# The project's own goals, percent of the inter-ocular distance.
+FRONTAL_LIMIT, LIMIT, JUDGED_DEG = 3.5, 5.5, 30
+_PAPER, _INK = (24, 26, 28), (214, 214, 210)
 
 
-def open_stage(size: int, samples: int):
-    """An empty file with the rig, its look, lights and a camera, ready for Cycles; returns the rig."""
+@dataclass(frozen=True)
+class Tile:
+    """One picture of the sheet: whose, of what, from which side (degrees round the head)."""
+
+    preset: str
+    pose: str
+    azimuth: float
+    caption: str
+
+    @property
+    def judged(self) -> bool:
+        """Whether FaceMesh is asked: it looks for faces, not for the backs of heads."""
+        return abs(self.azimuth) <= JUDGED_DEG
+
+    @property
+    def limit(self) -> float:
+        """What the landmarks may be off, percent of the inter-ocular distance."""
+        return FRONTAL_LIMIT if self.pose == "neutral" and self.azimuth == 0 else LIMIT
+
+
+def sheet() -> list[Tile]:
+    """The pictures in their order: each head from its sides, then its expressions."""
+    tiles = []
+    for preset, names in EXPRESSIONS.items():
+        tiles += [Tile(preset, "neutral", azimuth, side) for side, azimuth in SIDES.items()]
+        tiles += [Tile(preset, name, 0, name.replace("_", " ")) for name in names]
+    return tiles
+
+
+def render_sheet(tiles: list[Tile], folder: Path, size: int, samples: int) -> list[Reading | None]:
+    """Render every tile to `folder`/NUMBER.png and read the judged ones."""
     import bpy
 
-    from erlnet_blender.scene.stage import build_stage
-
-    bpy.ops.wm.read_factory_settings(use_empty=True)
-    rig = build_stage(bpy.context, size=(size, size))
-    scene = bpy.context.scene
-    scene.render.engine = "CYCLES"
-    scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", samples, True
-    scene.cycles.max_bounces, scene.cycles.diffuse_bounces, scene.cycles.glossy_bounces = 5, 2, 2
-    scene.render.threads_mode, scene.render.threads = "FIXED", 1
-    image = scene.render.image_settings
-    if hasattr(image, "media_type"):
-        image.media_type = "IMAGE"
-    image.file_format = "PNG"
-    return rig
-
-
-def strike(rig, pose: dict) -> None:
-    """Pose the rig and turn the camera round it."""
-    import bpy
-    from mathutils import Vector
-
-    from erlnet_blender.face_track import FaceTrack
-    from erlnet_blender.scene.framing import DISTANCE_M
-    from erlnet_blender.scene.rig import apply_frame, head_of
-
-    head = head_of(rig)
-    eyes = pose.get("eyes", (0, 0, 0))
-    track = FaceTrack(
-        head.expression(pose.get("expr", {}))[None], 25, head.id,
-        jaw_pose=np.array([[math.radians(pose.get("jaw", 0)), 0, 0]]),
-        neck_pose=np.array([pose.get("neck", (0, 0, 0))]),
-        eyes_pose=np.array([[*eyes, *eyes]]), eyelids=np.array([pose.get("eyelids", (0, 0))]),
-    )  # fmt: skip
-    apply_frame(rig, track)
-    azimuth, distance = math.radians(pose.get("azimuth", 0)), pose.get("distance", 0.8 * DISTANCE_M)
-    aim = Vector(pose.get("aim", (0.0, -0.015, -0.02)))
-    camera = bpy.context.scene.camera
-    camera.location = rig.matrix_world @ (aim + distance * Vector((math.sin(azimuth), 0, math.cos(azimuth))))
-    camera.rotation_euler = ((rig.matrix_world @ aim) - camera.location).to_track_quat("-Z", "Y").to_euler()
-
-
-def render_poses(names: list[str], folder: Path, size: int, samples: int, close: bool = False) -> list[Path]:
-    """Render the named poses as PNGs; `close` frames eyes and mouth only."""
-    import bpy
-
-    rig = open_stage(size, samples)
-    paths = []
-    for name in names:
-        pose = POSES[name] | ({"distance": 0.50, "aim": (0, -0.005, 0.02)} if close else {})
-        strike(rig, pose)
-        paths.append(folder / f"{name}.png")
-        bpy.context.scene.render.filepath = str(paths[-1])
+    rig, preset, own = None, "", {}
+    for number, tile in enumerate(tiles):
+        if tile.preset != preset:
+            rig, preset = open_stage(size, samples, tile.preset), tile.preset
+        strike(rig, POSES[tile.pose] | {"azimuth": tile.azimuth})
+        if tile.judged:
+            own[number] = projected_landmarks(rig)
+        bpy.context.scene.render.filepath = str(folder / f"{number}.png")
         bpy.ops.render.render(write_still=True)
-    return paths
+    read = read_landmarks([folder / f"{number}.png" for number in own])
+    readings = dict(zip(own, read, strict=True))
+    return [
+        Reading(tile.caption, own[number], readings[number]) if number in own else None
+        for number, tile in enumerate(tiles)
+    ]
+
+
+def lay_out(pictures: list[Path], captions: list[str], output: Path) -> None:
+    """Shrink the pictures to tiles with their captions below, COLUMNS to a row, into one JPEG."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    columns = min(COLUMNS, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    page = Image.new("RGB", (columns * (TILE + 2), rows * (TILE + CAPTION)), _PAPER)
+    pen, font = ImageDraw.Draw(page), ImageFont.load_default(13)
+    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
+        x, y = number % columns * (TILE + 2), number // columns * (TILE + CAPTION)
+        page.paste(Image.open(picture).convert("RGB").resize((TILE, TILE), Image.Resampling.LANCZOS), (x, y))
+        pen.text((x + 5, y + TILE + 3), caption, fill=_INK, font=font)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with atomic_path(output) as temporary:
+        page.save(temporary, "JPEG", quality=88, optimize=True)
+
+
+def table(tiles: list[Tile], readings: list[Reading | None]) -> str:
+    """The figures as a Markdown table, and how many keep to their limit."""
+    lines = ["| head | picture | found | landmarks, % | allowed, % |", "|---|---|---|---|---|"]
+    kept = judged = 0
+    for tile, reading in zip(tiles, readings, strict=True):
+        if reading is None:
+            continue
+        found, rms = reading.read is not None, reading.rms()
+        judged, kept = judged + 1, kept + (found and rms <= tile.limit)
+        figure = f"{rms:.1f}{'' if rms <= tile.limit else ' (over)'}" if found else "-"
+        label = PRESETS[tile.preset].label
+        lines.append(f"| {label} | {tile.caption} | {'yes' if found else 'no'} | {figure} | {tile.limit} |")
+    return "\n".join([*lines, "", f"{kept} of {judged} pictures keep to their limit."])
+
+
+def write_figures(text: str, size: int, samples: int, output: Path) -> None:
+    """docs/gallery.md: the table with the command that made it."""
+    page = (
+        "# The heads, as a face tracker sees them\n\n"
+        f"Made by `python -m studio.gallery --size {size} --samples {samples}` (`make gallery`), which also makes\n"
+        "[the contact sheet](contact_sheet.jpg). MediaPipe FaceMesh reads every picture within 30° of the front, each\n"
+        "on its own, at confidence 0.9. The figure is the root mean square over its 468 landmarks of the distance\n"
+        "to the head's own projected ones, in percent of the distance between the eyes' middles.\n\n"
+    )
+    write_bytes(output, (page + text + "\n").encode())
+
+
+def chosen_poses(names: list[str], output: Path, size: int, samples: int, preset: str, close: bool) -> None:
+    """Render the named poses only; `close` frames eyes and mouth."""
+    import bpy
+
+    with tempfile.TemporaryDirectory() as folder:
+        rig = open_stage(size, samples, preset)
+        paths = []
+        for name in names:
+            strike(rig, POSES[name] | ({"distance": 0.50, "aim": (0, -0.005, 0.02)} if close else {}))
+            paths.append(Path(folder) / f"{name}.png")
+            bpy.context.scene.render.filepath = str(paths[-1])
+            bpy.ops.render.render(write_still=True)
+        lay_out(paths, names, output)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m studio.gallery", description=__doc__)
-    parser.add_argument("poses", nargs="*", help=f"of {', '.join(POSES)}; by default those of the contact sheet")
+    parser.add_argument("poses", nargs="*", help=f"of {', '.join(POSES)}; by default the contact sheet")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/contact_sheet.jpg"))
     parser.add_argument("--size", type=int, default=384)
-    parser.add_argument("--samples", type=int, default=24)
-    parser.add_argument("--close", action="store_true", help="frame the eyes and the mouth")
+    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--preset", choices=list(PRESETS), default="default", help="whose named poses")
+    parser.add_argument("--close", action="store_true", help="frame the eyes and the mouth of named poses")
     arguments = parser.parse_args()
-    names = arguments.poses or list(SHEET)
+    size, samples, output = arguments.size, arguments.samples, arguments.output
+    if arguments.poses:
+        chosen_poses(arguments.poses, output, size, samples, arguments.preset, arguments.close)
+        print(f"{output}: {len(arguments.poses)} poses")
+        return
+    start, tiles = time.monotonic(), sheet()
     with tempfile.TemporaryDirectory() as folder:
-        paths = render_poses(names, Path(folder), arguments.size, arguments.samples, arguments.close)
-        arguments.output.parent.mkdir(parents=True, exist_ok=True)
-        columns = min(4, max(1, math.ceil(math.sqrt(len(paths)))))
-        command = ["montage", *map(str, paths), "-tile", f"{columns}x", "-geometry", "+2+2", "-quality", "90"]
-        subprocess.run([*command, str(arguments.output)], check=True)
-    print(f"{arguments.output}: {len(names)} poses, {arguments.output.stat().st_size / 1e3:.0f} kB")
+        readings = render_sheet(tiles, Path(folder), size, samples)
+        pictures = [Path(folder) / f"{number}.png" for number in range(len(tiles))]
+        lay_out(pictures, [f"{PRESETS[tile.preset].label}, {tile.caption}" for tile in tiles], output)
+    text = table(tiles, readings)
+    write_figures(text, size, samples, output.with_name("gallery.md"))
+    print(text)
+    print(f"{output}: {len(tiles)} pictures, {output.stat().st_size / 1e3:.0f} kB, {time.monotonic() - start:.0f} s")
     sys.stdout.flush()
 
 

@@ -1,6 +1,6 @@
 """Judge the head by a face tracker: does MediaPipe FaceMesh find it, and its landmarks where the head has them?
 
-``python -m studio.judge_landmarks [poses] --yaws 0 30 -30 -o build/landmarks`` renders poses of the gallery with
+``python -m studio.judge_landmarks [poses] --yaws 0 30 -30 -o build/landmarks`` renders poses of the portrait with
 Cycles, lets FaceMesh (static mode, confidence 0.9) read each picture and prints one JSON object per picture:
 ``found``, and ``rms``, the root mean square over the 468 landmarks of the distance in the picture between what
 FaceMesh reads and the head's own projected places (``landmark_faces``, ``landmark_bary``), in percent of the
@@ -18,8 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .gallery import POSES, open_stage, strike
 from .head.rings import EYE_LOWER, EYE_UPPER, LOWER_LIP, UPPER_LIP
+from .portrait import POSES, open_stage, strike
 
 SIZE = 512
 CONFIDENCE = 0.9
@@ -138,7 +138,7 @@ def _draw(reading: Reading, picture: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("poses", nargs="*", help="of studio.gallery; by default neutral")
+    parser.add_argument("poses", nargs="*", help="of studio.portrait; by default neutral")
     parser.add_argument("--yaws", type=float, nargs="+", default=[0.0], help="of the camera, degrees")
     parser.add_argument("--samples", type=int, default=16, help="of Cycles, a pixel")
     parser.add_argument("-o", "--output", type=Path, default=Path("build/landmarks"), help="folder for the pictures")

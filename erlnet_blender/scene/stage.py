@@ -7,9 +7,11 @@ import math
 from pathlib import Path
 
 import bpy
+import numpy as np
 from mathutils import Vector
 
 from ..formats.head_model import HeadModel, default_head_path
+from ..head_presets import PRESETS
 from .appearance import add_studio_lights, dress
 from .framing import AIM_M, DISTANCE_M, LENS_MM
 from .rig import build_rig, mesh_of
@@ -24,6 +26,7 @@ def build_stage(
     fps: float = 25.0,
     size: tuple[int, int] = (256, 256),
     head_path: str | Path | None = None,
+    preset: str = "default",
 ) -> bpy.types.Object:
     """Fill the context's scene with everything that a talking head needs, and return the rig.
 
@@ -31,6 +34,7 @@ def build_stage(
         audio_path: the voice; it begins at frame 1 and sets the length of the scene.
         size: of the picture, pixels.
         head_path: a head model; None is the one that comes with the add-on.
+        preset: key in `head_presets.PRESETS`, for the head that comes with the add-on.
 
     Raises:
         ErlnetError: the head or the audio cannot be read; a strip that was half made is removed.
@@ -42,8 +46,10 @@ def build_stage(
     if audio_path is not None:
         strip = add_sound_strip(scene, audio_path, 1)
         scene.frame_end = max(1, math.ceil(right_handle(strip) - left_handle(strip)))
-    rig = build_rig(head, head_path, collection=scene.collection)
-    dress(mesh_of(rig), rig, head)
+    person = PRESETS[preset]
+    shape = np.array(person.coefficients(head.meta.get("shape_names") or []), np.float32)
+    rig = build_rig(head, head_path, collection=scene.collection, shape=shape)
+    dress(mesh_of(rig), rig, head, person.look)
     scene.camera = add_camera(scene, rig)
     add_studio_lights(scene)
     set_render(scene, size)

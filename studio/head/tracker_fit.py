@@ -56,8 +56,8 @@ def read_residuals(folder: Path, samples: int) -> tuple[list[np.ndarray], list[n
     """Jacobians and residuals (pixels per metre, pixels) of the neutral head at YAWS."""
     import bpy
 
-    from ..gallery import POSES, open_stage, strike
     from ..judge_landmarks import Reading, picture_places, projected_landmarks, read_landmarks
+    from ..portrait import POSES, open_stage, strike
 
     folder.mkdir(parents=True, exist_ok=True)
     head = HeadModel.load(default_head_path())

@@ -16,7 +16,7 @@ SOURCES = FILES + sorted((ROOT / "studio").rglob("*.py")) + sorted((ROOT / "benc
 MAY_IMPORT = {
     "errors": set(),
     "camera": set(),
-    "head_presets": set(),
+    "head_presets": {"errors"},
     "face_track": {"errors", "formats"},
     "formats": {"errors", "formats"},
     "neural": {"errors", "formats", "face_track", "camera", "neural"},
