@@ -90,8 +90,9 @@ LOOKS = {
     )
 }
 
-_RUTH = {"sex": -1.4, "age": 1.2, "nose_width": 0.7, "lip_fullness": 0.8, "cheekbones": 0.8, "face_length": -0.6,
-         "jaw_width": -0.4, "eye_size": 0.3}  # fmt: skip
+_RUTH = {"sex": -1.9, "age": 1.3, "lip_fullness": 1.2, "nose_width": 0.8, "nose_bridge": -0.8, "nose_length": -0.3,
+         "face_length": -0.5, "jaw_width": -0.4, "head_width": -0.2, "cheekbones": 0.8, "cheek_fullness": 0.6,
+         "eye_size": 0.8, "neck_width": -0.8}  # fmt: skip
 
 PRESETS = {
     preset.name: preset

@@ -174,7 +174,7 @@ class Head:
 
     def _mode(self, mode: np.ndarray) -> np.ndarray:
         """(V, 3) offsets of one mode of the crops, given on the cage."""
-        skin = self.lift(mode)
+        skin = seal_lips(self.skin, self.lift(mode), self.cage, self.subdivision, self.jaw, 0.0)
         eyes = [mode[[v for v in rims[0]]].mean(0) for rims in self.cage.eye_rims]
         mouth = mode[list(self.cage.bag[0])].mean(0)
         moved = {name: mouth for name in ("teeth_upper", "gum_upper", "teeth_lower", "gum_lower", "tongue")}

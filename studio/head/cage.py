@@ -183,6 +183,12 @@ def _fair_seam(points: np.ndarray, faces: np.ndarray, rings: list[list[int]]) ->
         hold[ring] = mu
     for ring in rings[8:]:
         hold[ring] = 3.0
+    # Nor flatten the crown.
+    for k, ring in enumerate(rings[2:8], 2):
+        hold[ring[:8] + ring[-7:]] = 0.02 * k
+    # The floor of the mouth, seen from below, is one even sheet.
+    for ring in rings[3:15]:
+        hold[ring[SPOKES // 2 - 5 : SPOKES // 2 + 6]] = 0.02
     lateral = np.abs(points[:, 0]) > 2.0
     for v in first:
         hold[v] = 0.02 if lateral[v] else 0.25
@@ -191,7 +197,7 @@ def _fair_seam(points: np.ndarray, faces: np.ndarray, rings: list[list[int]]) ->
     # Fairing must not eat the chin (spoke 18 of the outline).
     for spoke in range(12, 25):
         hold[rings[0][spoke]] = max(0.02, 0.5 * np.exp(-(((spoke - SPOKES // 2) / 4.0) ** 2)))
-    active = sorted({v for ring in rings[:10] for v in ring} | first | second)
+    active = sorted({v for ring in rings[:16] for v in ring} | first | second)
     rows = sp.csr_matrix(laplacian[active])
     faired = sla.splu(sp.csc_matrix(rows.T @ rows + sp.diags(hold))).solve(hold[:, None] * points)
     for _ in range(3):

@@ -165,7 +165,7 @@ def sunk_under_ears(points: np.ndarray) -> np.ndarray:
 
 
 def placed_ears(
-    points: np.ndarray, normals: np.ndarray, flare_deg: float = 17, tilt_deg: float = -12, scale: float = 0.92
+    points: np.ndarray, normals: np.ndarray, flare_deg: float = 12, tilt_deg: float = -12, scale: float = 0.90
 ) -> Ears:
     """Both ears, grown onto the skin (V', 3) with its normals."""
     skin = _Skin(points, normals)

@@ -101,7 +101,7 @@ def _close_lips(points: np.ndarray) -> None:
     upper, lower = list(UPPER_INNER), list(LOWER_INNER)
     contact = 0.5 * (points[upper] + points[lower])
     # The line of contact dips under the tubercle and rises beside it.
-    contact[:, 1] += -0.05 * bump(contact[:, 0], 0.5) + 0.03 * bump(np.abs(contact[:, 0]) - 1.0, 0.5)
+    contact[:, 1] += -0.07 * bump(contact[:, 0], 0.5) + 0.045 * bump(np.abs(contact[:, 0]) - 1.0, 0.5)
     points[upper] = points[lower] = contact
 
 
@@ -123,12 +123,12 @@ def _shape_vermilion(points: np.ndarray) -> None:
             x = points[ring[k], 0]
             s = 1 - (x / corner[0]) ** 2
             if sign > 0:
-                rise = 0.80 * s**0.75 - 0.07 * bump(x, 0.28) + 0.03 * bump(abs(x) - 0.55, 0.3)
+                rise = 0.80 * s**0.75 - 0.10 * bump(x, 0.28) + 0.04 * bump(abs(x) - 0.55, 0.3)
             else:
                 rise = -0.98 * s**0.8
             points[ring[k], 1] = height + rise + (corner[1] - height) * (1 - s)
     for outer, middle, inner, bulge, forward in (
-        (UPPER_OUTER, UPPER_MIDDLE, UPPER_INNER, 0.20, 0.0),
+        (UPPER_OUTER, UPPER_MIDDLE, UPPER_INNER, 0.26, 0.0),
         (LOWER_OUTER, LOWER_MIDDLE, LOWER_INNER, 0.32, 0.06),
     ):
         # At the corners, too, the rings follow each other, or the skin folds there.

@@ -11,7 +11,7 @@ import numpy as np
 from .cage import Cage
 from .face import sides
 from .landmarks import LANDMARKS, MeanFace
-from .rings import EYE_RIM, LOWER_INNER, UPPER_INNER
+from .rings import EYE_RIM, LOWER_INNER, LOWER_LIP, UPPER_INNER, UPPER_LIP
 from .skull import SKULL_RINGS
 from .surface import Membrane, bump, smoothstep
 from .warps import WARPS
@@ -23,7 +23,8 @@ NAMES = (
     "cheek_fullness", "lip_fullness", "mouth_width", "ear_size", "neck_width", "age", "sex",
 )  # fmt: skip
 MODES = 6  # of the crops' landmarks
-DAMPING = 0.5  # landmarks of 25-pixel crops are noisy, most of all in depth
+DAMPING = 0.4  # landmarks of 25-pixel crops are noisy, most of all in depth
+LIPS_TOGETHER = 0.75  # how far all rings of the lips share one motion in the crops' modes
 EYE_STIFF, EYE_SOFT = 1.75, 3.2  # cm from a ball's centre: rigid up to here, free from there
 EYE_SIZE, EYE_SPACING, EYE_TILT = 0.03, 0.16, np.radians(2.6)
 EAR_SIZE, EAR_AGE = 0.06, 0.035
@@ -78,6 +79,8 @@ def cage_modes(mean: MeanFace, cage: Cage, membrane: Membrane) -> list[np.ndarra
         offsets = DAMPING * mode
         # An open mouth or eye is no identity: lips move together, and each eye moves as a whole.
         together = 0.5 * (offsets[list(UPPER_INNER)] + offsets[list(LOWER_INNER)])
+        for ring in (*UPPER_LIP, *LOWER_LIP):
+            offsets[list(ring)] += LIPS_TOGETHER * (together - offsets[list(ring)])
         offsets[list(UPPER_INNER)] = offsets[list(LOWER_INNER)] = together
         handles = {v: offsets[v] for v in range(LANDMARKS)}
         for ring, rims in zip(sides(EYE_RIM, mean.mirror), cage.eye_rims, strict=True):

@@ -8,8 +8,8 @@ from .surface import bump
 
 # Centre on the head's left, reach along x, y and z, offset: bone that stands out, hollows between.
 _FORMS = (
-    ((5.3, -5.3, -1.6), (1.8, 1.6, 2.2), (0.42, -0.32, -0.10)),  # angle of the jaw
-    ((3.6, -7.4, 1.3), (1.9, 1.0, 2.0), (0.06, -0.12, 0.06)),  # body of the jaw
+    ((5.3, -5.3, -1.6), (1.8, 1.6, 2.2), (0.16, -0.30, -0.10)),  # angle of the jaw
+    ((4.0, -6.8, 1.5), (1.9, 1.3, 2.0), (-0.16, -0.04, 0.0)),  # body of the jaw
     ((2.4, -8.6, -0.6), (2.2, 1.2, 1.7), (-0.10, 0.34, 0.0)),  # hollow under it
     ((5.7, 0.3, 1.7), (1.7, 1.1, 2.0), (0.24, 0.0, 0.14)),  # cheekbone
     ((4.3, -0.1, 3.6), (1.4, 1.0, 1.4), (0.04, 0.0, 0.12)),

@@ -37,7 +37,7 @@ def distance(points: np.ndarray) -> np.ndarray:
     top, bottom = np.array([0, -2.0, -5.1]), np.array([0, -20.0, -8.0])
     along = bottom - top
     t = np.clip((points - top) @ along / (along @ along), 0, 1)
-    neck = np.linalg.norm((points - top - t[..., None] * along) * [0.93, 1, 1.0], axis=-1) - (4.65 + 1.1 * t**1.5)
+    neck = np.linalg.norm((points - top - t[..., None] * along) * [0.93, 1, 1.0], axis=-1) - (4.5 + 1.1 * t**1.5)
     return _smooth_union(_smooth_union(cranium, jaw, 2.0), neck, 1.3)
 
 
@@ -62,8 +62,9 @@ def skull_rings(outline: np.ndarray) -> list[np.ndarray]:
     turn = np.where(turn < -1e-6, turn + 2 * np.pi, turn)
     even_turn = np.arange(SPOKES) * 2 * np.pi / SPOKES
     correction = length / _radius(start)
-    # How far the outline's own radius is followed: a short way below the chin, further elsewhere.
-    reach = np.interp(np.abs(np.arange(SPOKES) - SPOKES // 2), [5, 12], [2.6, 5.0])
+    # How far the outline's own radius is followed: a short way below the chin and over the
+    # forehead, further at the sides.
+    reach = np.interp(np.abs(np.arange(SPOKES) - SPOKES // 2), [5, 12, 18], [2.6, 5.0, 3.4])
     rings = []
     for k in range(1, SKULL_RINGS + 1):
         t = k / SKULL_RINGS

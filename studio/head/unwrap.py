@@ -18,7 +18,8 @@ def unwrap(points: np.ndarray, faces: np.ndarray, pieces: dict[str, slice]) -> t
     small = [name for name in pieces if name != "skin"]
     for name, where in pieces.items():
         part = points[where]
-        centre = part.mean(0) if name != "skin" else np.array([0, 0, -4.5])
+        # The skin's axis meets the crown at a vertex: inside a triangle it would stretch that one around.
+        centre = part.mean(0) if name != "skin" else part[part[:, 1].argmax()] * [0, 0, 1] - [0, 0, 1e-3]
         around = np.arctan2(part[:, 0] - centre[0], part[:, 2] - centre[2]) / (2 * np.pi) + 0.5
         height = (part[:, 1] - part[:, 1].min()) / max(np.ptp(part[:, 1]), 1e-6)
         if name == "skin":

@@ -108,9 +108,10 @@ def cheek_fullness(p, at):
 def lip_fullness(p, at):
     above = p[:, 1] - np.interp(p[:, 0], [0, at[291, 0]], [at[13, 1], at[291, 1]])
     lips = bump(p[:, 0], 2.3) * smoothstep(at[13, 2] - 1.6, at[13, 2] - 0.4, p[:, 2])
-    rise = 0.20 * above * bump(above, 0.95)
-    forward = 0.10 * bump(np.abs(above) - 0.35, 0.45) * (1 - bump(above, 0.06))
-    return _vector(0, rise * lips * 1.5, forward * lips)
+    rise = 0.25 * above * bump(above, 0.95)
+    bulge = (above / 0.42) ** 2
+    forward = 0.10 * bulge * np.exp(1 - bulge)
+    return _vector(0, rise * lips, forward * lips)
 
 
 def mouth_width(p, at):
@@ -143,7 +144,7 @@ def sex(p, at):
     """+ is male: heavier brow, jaw, chin, neck and nose, thinner lips, lower brows, a larger head."""
     shares = (
         (brow_ridge, 0.85), (jaw_width, 0.60), (chin_forward, 0.35), (chin_height, 0.40), (face_length, 0.30),
-        (neck_width, 0.90), (nose_length, 0.40), (nose_width, 0.45), (nose_bridge, 0.50), (lip_fullness, -0.65),
+        (neck_width, 0.90), (nose_length, 0.40), (nose_width, 0.45), (nose_bridge, 0.50), (lip_fullness, -0.45),
         (brow_height, -0.85), (cheek_fullness, -0.35), (larynx, 1.0), (whole_head, 1.0),
     )  # fmt: skip
     return np.sum([share * warp(p, at) for warp, share in shares], axis=0)
@@ -158,7 +159,7 @@ def age(p, at):
     throat = _near(p, np.array([0, -9.4, 0.6]), (1.6, 1.6, 2.4))
     sag = _vector(0.10 * jowl - 0.10 * hollow - 0.10 * temple, -0.26 * jowl - 0.16 * cheek - 0.16 * throat,
                   0.06 * jowl + 0.03 * cheek - 0.08 * hollow - 0.04 * temple + 0.10 * throat)  # fmt: skip
-    shares = ((lip_fullness, -0.75), (nose_length, 0.40), (nose_width, 0.25), (brow_height, -0.45), (mouth_width, 0.1))
+    shares = ((lip_fullness, -0.5), (nose_length, 0.40), (nose_width, 0.25), (brow_height, -0.45), (mouth_width, 0.1))
     return sag + np.sum([share * warp(p, at) for warp, share in shares], axis=0)
 
 
