@@ -64,7 +64,7 @@ def masks(head: HeadModel) -> dict[str, np.ndarray]:
     found["flush"] = np.clip(_spots(points, marks, _FLUSH) + 0.5 * found["ears"], 0, 1) * bare
     found["under_eye"] = np.clip(_spots(points, marks, _UNDER_EYE, 1.4), 0, 1) * bare
     found["lids"] = np.clip(_spots(points, marks, _LIDS, 1.3), 0, 1) * bare
-    grown = np.clip((_spots(points, marks, _BEARD) - 0.35) / 0.6, 0, 1)
+    grown = np.clip((_spots(points, marks, _BEARD) - 0.30) / 0.5, 0, 1)
     found["beard"] = grown * grown * (3 - 2 * grown) * bare * (1 - found["nostrils"]) * (1 - found["ears"])
     found["oil"] = np.clip(_spots(points, marks, _OIL), 0, 1) * bare
     found["wrinkles"] = np.clip(_spots(points, marks, _WRINKLES), 0, 1) * bare
