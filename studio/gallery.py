@@ -31,6 +31,7 @@ EXPRESSIONS = {
 COLUMNS, TILE, CAPTION = 5, 288, 22
 # The project's own goals, percent of the inter-ocular distance.
 FRONTAL_LIMIT, LIMIT, JUDGED_DEG = 3.5, 5.5, 30
+_AIM = (0.0, -0.005, -0.02)  # rig space; higher than the portrait's, for the hair
 _PAPER, _INK = (24, 26, 28), (214, 214, 210)
 
 
@@ -71,7 +72,7 @@ def render_sheet(tiles: list[Tile], folder: Path, size: int, samples: int) -> li
     for number, tile in enumerate(tiles):
         if tile.preset != preset:
             rig, preset = open_stage(size, samples, tile.preset), tile.preset
-        strike(rig, POSES[tile.pose] | {"azimuth": tile.azimuth})
+        strike(rig, POSES[tile.pose] | {"azimuth": tile.azimuth, "aim": _AIM})
         if tile.judged:
             own[number] = projected_landmarks(rig)
         bpy.context.scene.render.filepath = str(folder / f"{number}.png")
@@ -147,8 +148,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m studio.gallery", description=__doc__)
     parser.add_argument("poses", nargs="*", help=f"of {', '.join(POSES)}; by default the contact sheet")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/contact_sheet.jpg"))
-    parser.add_argument("--size", type=int, default=384)
-    parser.add_argument("--samples", type=int, default=16)
+    parser.add_argument("--size", type=int, default=352)
+    parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--preset", choices=list(PRESETS), default="default", help="whose named poses")
     parser.add_argument("--close", action="store_true", help="frame the eyes and the mouth of named poses")
     arguments = parser.parse_args()

@@ -10,8 +10,8 @@ from ..formats.head_model import HeadModel
 from ..head_presets import LOOKS, Look
 from .complexion import PACKS, masks
 from .graph import REST
-from .hair import cover, grow, hair_of, seat, strands_of
-from .materials import EYE, material
+from .hair import STYLE, cover, grow, hair_of, seat, strands_of
+from .materials import EYE, IRIS, material
 
 LIGHTS_NAME = "ERLNet Lights"
 # Which material a region's triangles get; later lines win.
@@ -34,6 +34,8 @@ _WORLD_STRENGTH = 0.25
 def dress(mesh_object: bpy.types.Object, rig: bpy.types.Object, head: HeadModel, look: str = "default") -> None:
     """Give the head its materials, and its hair if it is the head that the shipped hair was grown for.
 
+    Dressing again changes the look.
+
     Args:
         mesh_object: the head's mesh, its vertices in the order of `head`.
         rig: the armature, with a bone called neck; hair is parented to it.
@@ -44,7 +46,11 @@ def dress(mesh_object: bpy.types.Object, rig: bpy.types.Object, head: HeadModel,
     strands = strands_of(chosen, head)
     _write_attributes(mesh_object.data, head, strands)
     _assign_materials(mesh_object.data, head, chosen)
-    if strands is not None and hair_of(rig) is None:
+    worn = hair_of(rig)
+    if worn is not None and worn.get(STYLE) != chosen.hair:
+        bpy.data.hair_curves.remove(worn.data)
+        worn = None
+    if strands is not None and worn is None:
         seat(grow(strands, mesh_object, rig, chosen), rig, head, shape_of(mesh_object, head))
 
 
@@ -59,7 +65,7 @@ def shape_of(mesh_object: bpy.types.Object, head: HeadModel) -> np.ndarray:
 def _write_attributes(mesh: bpy.types.Mesh, head: HeadModel, strands: np.ndarray | None) -> None:
     found = masks(head)
     if strands is not None:
-        found["scalp"] = cover(strands, head.v_template)
+        found["scalp"] = cover(strands, head.v_template) * (1 - found["ears"])
     for pack, names in PACKS.items():
         values = np.stack([found[name] for name in names], 1, dtype=np.float32)
         _point_attribute(mesh, pack, "FLOAT_VECTOR").data.foreach_set("vector", values.ravel())
@@ -89,13 +95,20 @@ def _eye_places(head: HeadModel) -> np.ndarray:
     return places
 
 
+def _parts(head: HeadModel) -> dict[str, np.ndarray]:
+    """Which vertices (V,) each material's triangles have all their corners in; later ones win."""
+    parts = {kind: head.regions[region] > 0.5 for region, kind in _REGION_MATERIALS if region in head.regions}
+    if "eye" in parts:
+        x, y, z = _eye_places(head).T
+        parts["iris"] = parts["eye"] & (np.hypot(x, y) < IRIS + 0.02) & (z > 0)
+    return parts
+
+
 def _assign_materials(mesh: bpy.types.Mesh, head: HeadModel, look: Look) -> None:
     slots = ["skin"]
     index = np.zeros(len(head.faces), np.int32)
-    for region, kind in _REGION_MATERIALS:
-        if region not in head.regions:
-            continue
-        inside = (head.regions[region] > 0.5)[head.faces].all(1)
+    for kind, chosen in _parts(head).items():
+        inside = chosen[head.faces].all(1)
         if inside.any():
             index[inside] = len(slots)
             slots.append(kind)

@@ -20,7 +20,7 @@ _TAPER = 0.42
 STYLE = "erlnet_hair"  # on the hair object: which file it came from
 # Grid on which roots are counted: spacing in metres, and rounds of blurring.
 _CELL, _BLURS = 0.004, 2
-_SEATS = 4  # nearest points of the skin that carry a strand's end along
+_SEATS, _KNOTS = 4, 5  # so many nearest points of the skin carry so many points of a strand along
 
 
 def strands_of(look: Look | str, head: HeadModel) -> np.ndarray | None:
@@ -106,7 +106,7 @@ def seat(hair: bpy.types.Object, rig: bpy.types.Object, head: HeadModel, coeffic
 
 
 def _carried(strands: np.ndarray, head: HeadModel, coefficients: np.ndarray) -> np.ndarray:
-    """(N, K, 3) displacement: the skin's at the root, going over to the skin's that is nearest to the tip."""
+    """(N, K, 3) displacement of the skin nearest to each strand's knots, straight between them."""
     coefficients = np.asarray(coefficients, np.float32).ravel()
     if not coefficients.any():
         return np.zeros_like(strands)
@@ -116,9 +116,13 @@ def _carried(strands: np.ndarray, head: HeadModel, coefficients: np.ndarray) -> 
     for index, vertex in enumerate(carriers.tolist()):
         tree.insert(head.v_template[vertex], index)
     tree.balance()
-    root, tip = (_blended(strands[:, end], tree, moved[carriers]) for end in (0, -1))
-    along = np.linspace(0, 1, strands.shape[1], dtype=np.float32)[:, None]
-    return root[:, None] * (1 - along) + tip[:, None] * along
+    points = strands.shape[1]
+    knots = np.unique(np.linspace(0, points - 1, _KNOTS).round().astype(int))
+    at_knots = np.stack([_blended(strands[:, knot], tree, moved[carriers]) for knot in knots], 1)
+    place = np.interp(np.arange(points), knots, np.arange(len(knots)))
+    before = np.minimum(place.astype(int), len(knots) - 2)
+    share = (place - before)[:, None].astype(np.float32)
+    return at_knots[:, before] * (1 - share) + at_knots[:, before + 1] * share
 
 
 def _skin(head: HeadModel) -> np.ndarray:

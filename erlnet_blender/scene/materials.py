@@ -13,7 +13,7 @@ from .graph import Graph
 
 EYE = "erlnet_eye"  # (V, 3) place on the eyeball in units of its radius, +Z through the pupil
 _GREY = (0.36, 0.34, 0.32)
-_PUPIL, _IRIS = 0.185, 0.50  # radii on the eyeball, in units of its own
+_PUPIL, IRIS = 0.185, 0.50  # radii on the eyeball, in units of its own
 
 
 def blend(a: Colour, b: Colour, share: float) -> Colour:
@@ -108,15 +108,15 @@ def _eye(g: Graph, look: Look) -> None:
     # A wavy collarette parts the zone of the pupil from the rest of the iris.
     collarette = g.math("ADD", radius, g.math("MULTIPLY", fibres, 0.05))
     iris = g.mix(g.ramp(collarette, 0.26, 0.36), near, far)
-    iris = g.mix(g.ramp(radius, _IRIS - 0.085, _IRIS), iris, scaled(outer, 0.16))
+    iris = g.mix(g.ramp(radius, IRIS - 0.085, IRIS), iris, scaled(outer, 0.16))
     iris = g.mix(g.ramp(radius, _PUPIL - 0.012, _PUPIL + 0.012), (0.0015, 0.0015, 0.0015), iris)
     veins = g.ramp(g.math("ABSOLUTE", g.math("SUBTRACT", g.noise(2.6, 4, g.vector(EYE)), 0.5)), 0.035, 0.0)
     white = g.mix(g.noise(110, 3), (0.60, 0.545, 0.50), (0.52, 0.455, 0.42))
     white = g.mix(g.ramp(radius, 0.58, 1.0), white, (0.47, 0.275, 0.235))
     redder = g.math("MULTIPLY", veins, g.ramp(radius, 0.58, 0.95))
     white = g.mix(g.scaled(redder, 0.42), white, (0.40, 0.09, 0.07))
-    white = g.mix(g.ramp(radius, _IRIS + 0.09, _IRIS), white, (0.30, 0.27, 0.26))
-    sclera = g.ramp(radius, _IRIS - 0.01, _IRIS + 0.035)
+    white = g.mix(g.ramp(radius, IRIS + 0.09, IRIS), white, (0.30, 0.27, 0.26))
+    sclera = g.ramp(radius, IRIS - 0.01, IRIS + 0.035)
     g.set(Base_Color=g.mix(sclera, iris, white), Specular_IOR_Level=0.15, Roughness=0.4)
     # Tears make all of it shine, but only the cornea is a mirror.
     g.set(Coat_Weight=g.math("SUBTRACT", 1.0, g.scaled(sclera, 0.72)))
@@ -171,6 +171,8 @@ def _lash(g: Graph, look: Look) -> None:
 _MATERIALS = {
     "skin": (_skin, "skin"),
     "eye": (_eye, (0.68, 0.64, 0.60)),
+    # The same graph: a slot of its own lets eyes have a gaze in Solid view.
+    "iris": (_eye, (0.035, 0.022, 0.015)),
     "teeth": (_teeth, (0.72, 0.66, 0.55)),
     "gums": (_gums, (0.45, 0.16, 0.15)),
     "tongue": (_tongue, (0.45, 0.16, 0.15)),
@@ -182,7 +184,7 @@ _MATERIALS = {
 
 
 def material(kind: str, look: Look) -> bpy.types.Material:
-    """The look's material of this kind: skin, eye, teeth, gums, tongue, cloth, hair, brow, lash; one a file."""
+    """The look's material of this kind: skin, eye, iris, teeth, gums, tongue, cloth, hair, brow, lash; one a file."""
     name = f"ERLNet {look.name} {kind}"
     found = bpy.data.materials.get(name)
     if found is not None:

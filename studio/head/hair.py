@@ -171,6 +171,20 @@ def _above(ground: Ground, strands: np.ndarray, least: float) -> np.ndarray:
     return result
 
 
+def _cut_where_sunk(ground: Ground, strands: np.ndarray, deepest: float = -0.05) -> np.ndarray:
+    """Strands that would enter the head, as behind an ear, end before they do."""
+    result, joints = strands.copy(), strands.shape[1]
+    sunk = np.zeros(strands.shape[:2], bool)
+    for k in range(1, joints):
+        height, _, distance = ground.height(strands[:, k])
+        sunk[:, k] = (height < deepest) & (distance < 1.5)
+    for strand in np.flatnonzero(sunk.any(1)):
+        last = max(int(sunk[strand].argmax()) - 1, 1)
+        at = np.linspace(0, last, joints)
+        result[strand] = np.stack([np.interp(at, np.arange(joints), strands[strand, :, a]) for a in range(3)], 1)
+    return result
+
+
 def short_cut(ground: Ground) -> np.ndarray:
     """Combed to the side on top, short and downwards at the sides, with sideburns and a tapered nape."""
     rng = np.random.default_rng(1)
@@ -232,7 +246,8 @@ def bob(ground: Ground) -> np.ndarray:
 
     clearance = 0.15 + 1.35 * layer + 0.3 * strays
     strands = grown(ground, root, normal, length, comb, clearance, 14, 0.5, 0.30 + 0.4 * layer, 1.0)
-    return _above(ground, _clumped(strands, clump, guide, rng.uniform(0.15, 0.6, COUNT) * ~strays), 0.04)
+    strands = _above(ground, _clumped(strands, clump, guide, rng.uniform(0.15, 0.6, COUNT) * ~strays), 0.04)
+    return _cut_where_sunk(ground, strands)
 
 
 STYLES = {"default_hair": short_cut, "bob_hair": bob}
