@@ -32,7 +32,7 @@ from .labiodental import tuck_lip
 from .masks import skin_regions
 from .mouth import Part, eyeball, teeth, tongue
 from .regressor import joint_regressor, landmark_places
-from .seals import hold_seal, seal_lips, shut_lids
+from .seals import hold_seal, lip_paths, seal_lips, shut_lids
 from .skinning import JAW_JOINT, NECK_JOINT, jaw_weight, neck_weight
 from .strands import Strands, brows, lashes
 from .subdivision import Subdivision, fitted_control, subdivide
@@ -163,7 +163,13 @@ class Head:
             if name == "eye_size":
                 moved[part] = warp(self.parts[part].points)
         moved["ears"] = moved["ears"] + ear_growth(name) * self._ear_arms()
-        return self.whole(warp(self.skin), moved)
+        return self.whole(self._lips_kept(warp(self.skin)), moved)
+
+    def _lips_kept(self, skin: np.ndarray) -> np.ndarray:
+        """Offsets (V', 3) of the skin for which both lips move as one where they touch."""
+        upper, lower = lip_paths(self.subdivision)
+        skin[upper] = skin[lower] = 0.5 * (skin[upper] + skin[lower])
+        return skin
 
     def _ear_arms(self) -> np.ndarray:
         """(N, 3) how an ear grows: away from where it is attached."""
@@ -175,6 +181,7 @@ class Head:
     def _mode(self, mode: np.ndarray) -> np.ndarray:
         """(V, 3) offsets of one mode of the crops, given on the cage."""
         skin = seal_lips(self.skin, self.lift(mode), self.cage, self.subdivision, self.jaw, 0.0)
+        skin = self._lips_kept(skin)
         eyes = [mode[[v for v in rims[0]]].mean(0) for rims in self.cage.eye_rims]
         mouth = mode[list(self.cage.bag[0])].mean(0)
         moved = {name: mouth for name in ("teeth_upper", "gum_upper", "teeth_lower", "gum_lower", "tongue")}

@@ -60,6 +60,8 @@ def neutral_face(mean: MeanFace) -> NeutralFace:
     _shape_chin(points)
     _shape_vermilion(points)
     points += correction()
+    for upper, lower in zip(sides(EYE_UPPER, mirror), sides(EYE_LOWER, mirror), strict=True):
+        _part_inner_lids(points, upper, lower)
     points = 0.5 * (points + points[mirror] * [-1, 1, 1])
     contact = 0.5 * (points[list(UPPER_INNER)] + points[list(LOWER_INNER)])
     points[list(UPPER_INNER)] = points[list(LOWER_INNER)] = contact
@@ -86,6 +88,16 @@ def _open_eye(points: np.ndarray, upper: tuple, lower: tuple) -> None:
     amount *= bump(np.clip(np.abs(above) - height / 2, 0, None), 0.5)
     amount *= np.exp(-(((points[:, 0] - centre[0]) / 1.15) ** 4)) * (points[:, 2] > 2.5)
     points[:, 1] += amount
+
+
+def _part_inner_lids(points: np.ndarray, upper: tuple, lower: tuple) -> None:
+    """Towards the nose the lids stay apart up to the corner, which lies beside the ball (in place)."""
+    inner = upper[-1]
+    points[inner] += np.array([np.sign(points[inner, 0]) * 0.12, -0.04, -0.15])
+    for k in range(1, 8):
+        towards_nose = bump(np.array(k - 6.4), 1.6)
+        points[upper[k], 1] += 0.03 + 0.05 * towards_nose
+        points[lower[k], 1] -= 0.03 + 0.05 * towards_nose
 
 
 def _close_lips(points: np.ndarray) -> None:
@@ -156,9 +168,10 @@ def _fit_eye(points: np.ndarray, upper: tuple, lower: tuple) -> np.ndarray:
         offset = points[vertex] - centre
         radius = np.linalg.norm(offset)
         points[vertex] = centre + offset / radius * (0.15 * radius + 0.85 * (EYE_RADIUS + LID_CLEARANCE))
-    offset = points[upper[0]] - centre
-    radius = np.linalg.norm(offset)
-    points[upper[0]] = centre + offset / radius * min(radius, EYE_RADIUS + 0.32)
+    for corner, clearance in ((upper[0], 0.32), (upper[-1], 0.36)):
+        offset = points[corner] - centre
+        radius = np.linalg.norm(offset)
+        points[corner] = centre + offset / radius * min(radius, EYE_RADIUS + clearance)
     return centre
 
 
