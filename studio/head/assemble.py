@@ -94,8 +94,8 @@ class Head:
 
     def _parts(self) -> dict[str, Part]:
         stomion = self.cage.neutral.stomion
-        front, bite = self.bite = (stomion[2] - 0.85, stomion[1] - 0.16)
-        tongue_part, self.tongue_back = tongue(front - 1.05, bite - 0.75)
+        front, bite = self.bite = (stomion[2] - 0.94, stomion[1] - 0.16)
+        tongue_part, self.tongue_back = tongue(front - 1.0, bite - 0.66)
         upper, lower = teeth(front, bite, True), teeth(front - 0.33, bite - 0.13, False)
         return {
             "skin": Part(self.skin, self.subdivision.faces),

@@ -54,13 +54,19 @@ def solve_shape(cage: Cage, membrane: Membrane, shape: Shape) -> np.ndarray:
             if mirror[v] != v:
                 handles.setdefault(int(mirror[v]), d * [-1, 1, 1])
     handles |= {cage.bag[depth][k]: np.array(d, float) for (depth, k), d in shape.bag.items()}
-    # The inner side of the lips goes with their rim.
+    # The inner side of the lips goes with their rim; beside the corners so does the cheek, or it folds.
     for k, v in enumerate(MOUTH_RIM):
         if v in handles:
-            for depth, share in ((1, 1.0), (2, 0.75)):
-                handles.setdefault(cage.bag[depth][k], handles[v] * share)
+            beside = np.cos(np.pi * k / 10) ** 4
+            # What narrows the mouth leaves its inner side nearer to the teeth behind.
+            inward = shape.lopsided or handles[v][0] * cage.points[v, 0] < 0
+            across = (0.8, 0.4, 0.2, 0.1) if inward else (1.0, 1.0, 1.0, 1.0)
+            shares = (1.0, 0.75 + 0.15 * beside, 0.7 * beside, 0.35 * beside)
+            for depth, share, x in zip((1, 2, 3, 4), shares, across, strict=True):
+                if share > 0.2:
+                    handles.setdefault(cage.bag[depth][k], handles[v] * share * [x, 1, 1])
     still = set(shape.still) | {int(mirror[v]) for v in shape.still}
-    still |= {v for ring in cage.rings[1:] for v in ring} | {v for ring in cage.bag[4:] for v in ring}
+    still |= {v for ring in cage.rings[1:] for v in ring} | {v for ring in cage.bag[5:] for v in ring}
     for v in still:
         handles.setdefault(v, np.zeros(3))
     return membrane.spread(handles)
@@ -132,9 +138,9 @@ def tongue_offsets(points: np.ndarray, back: np.ndarray) -> dict[str, np.ndarray
     narrow = np.stack([-0.3 * points[:, 0], 0 * back, 0 * back], 1)
     return {
         "tongue_up": tip * [0, 1.15, 0.15],
-        "tongue_out": body * [0, 0.75, 1.9] + tip * (narrow + [0, 0.05, 0.4]),
+        "tongue_out": body * [0, 1.2, 1.8] + tip * (narrow + [0, 0.10, 0.4]),
         "tongue_back": body * [0, 0.45, -0.9] + tip * [0, -0.35, 0],
-        "tongue_side": tip * [0.75, 0, -0.15] + body * [0.15, 0, 0],
+        "tongue_side": smoothstep(0.5, 0.0, back)[:, None] * [0.55, 0.10, -0.25],
     }
 
 

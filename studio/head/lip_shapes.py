@@ -21,12 +21,13 @@ def mouth_shapes(cage: Cage) -> dict[str, Shape]:
     x = cage.points[:, 0]
     rounded = {
         "pucker": _rounding(x, 0.40, (0.42, 0.68, 0.78, 0.66), (0.13, 0.08, 0.02, 0.0)),
-        "funnel": _rounding(x, 0.24, (0.32, 0.60, 0.72, 0.56), (0.05, 0.15, 0.27, 0.42)),
+        "funnel": _rounding(x, 0.24, (0.32, 0.60, 0.72, 0.56), (0.05, 0.12, 0.20, 0.30)),
         "lip_blow": _rounding(x, 0.32, (0.30, 0.46, 0.50, 0.38), (0.06, 0.06, 0.10, 0.14)),
     }
-    for vertex, offset in _CHEEK.items():
-        rounded["lip_blow"].handles.setdefault(vertex, (0.8 * offset[0], offset[1], 0.8 * offset[2]))
-        mirrored = (-0.8 * offset[0], offset[1], 0.8 * offset[2])
+    for vertex in (207, 187, 212, 214, 216):
+        offset = _CHEEK[vertex]
+        rounded["lip_blow"].handles.setdefault(vertex, (0.6 * offset[0], offset[1], 0.55 * offset[2]))
+        mirrored = (-0.6 * offset[0], offset[1], 0.55 * offset[2])
         rounded["lip_blow"].handles.setdefault(int(cage.mirror[vertex]), mirrored)
     return rounded | _corner_shapes() | _cheek_shapes() | _single_lip_shapes() | _both_lip_shapes()
 
@@ -92,7 +93,7 @@ def _corner_shapes() -> dict[str, Shape]:
          204: (-0.25, -0.10, -0.10), 106: (-0.32, -0.04, -0.22), 187: (-0.15, 0, 0.08), 214: (-0.20, 0, 0.10),
          18: (0, 0, -0.10), 164: (0, 0, -0.08)}  # fmt: skip
     dimple = drawn(
-        (-0.30, 0.08, -0.36),
+        (-0.26, 0.07, -0.30),
         ((0, -0.03, -0.10), (0, -0.03, -0.10), (0, 0, -0.08), (0, 0.01, -0.08)),
         ((0, 0.05, -0.10), (0, 0.04, -0.10), (0, 0.02, -0.08), (0, 0.01, -0.08)),
     ) | {57: (-0.22, 0.06, -0.36), 186: (-0.16, 0.08, -0.20), 43: (-0.16, 0.03, -0.22), 212: (-0.12, 0.05, 0.12),
@@ -202,6 +203,6 @@ def _both_lip_shapes() -> dict[str, Shape]:
         "mouth_shift": Shape(
             lip_rows(UPPER_LIP, shifted, corners=True) | lip_rows(LOWER_LIP, shifted, corners=True)
             | {57: (0.35, 0, 0), 287: (0.40, 0, -0.05), 164: (0.22, 0, 0), 18: (0.5, 0, 0), 200: (0.3, 0, 0)},
-            (*UPPER_FACE, *NOSE, 234, 132, 454, 361, 50, 280, 58, 288),
+            (*UPPER_FACE, *NOSE, 234, 132, 454, 361, 50, 280, 58, 288), lopsided=True,
         ),
     }  # fmt: skip

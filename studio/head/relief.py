@@ -59,7 +59,7 @@ FURROWS: dict[str, tuple[Furrow, ...]] = {
     "squint": _lines(_CROWS_FEET[:2], 0.04, 0.16, 0.02, 0.25),
     "frown": (Furrow(_MARIONETTE, 0.09, 0.22, 0.07, 0.45, 0.35, -1),),
     "stretch": (Furrow(((216, 212), 212, (212, 202)), 0.07, 0.22, 0.08, 0.45, 0.35, -1),),
-    "dimple": (Furrow(((186, 216, 57), (57, 57, 212), (43, 57, 202)), 0.12, 0.20, 0.08, 0.5, 0.35, -1),),
+    "dimple": (Furrow(((186, 216, 57), (57, 57, 212), (43, 57, 202)), 0.06, 0.22, 0.05, 0.5, 0.4, -1),),
     "chin_raise": (Furrow(((106, 182, 194), (182, 18), (83, 18), 18), 0.07, 0.2, 0.05, 0.45, 0.3),),
     "brow_inner_up": _lines(tuple(path[:3] for path in _FOREHEAD), 0.06, 0.26, 0.06, 0.45),
     "brow_outer_up": _lines(tuple(path[2:] for path in _FOREHEAD), 0.06, 0.26, 0.06, 0.45),

@@ -21,12 +21,16 @@ AROUND_MOUTH = UPPER_FACE + NOSE + JAW_LINE
 
 @dataclass
 class Shape:
-    """Offsets of landmarks (cm), landmarks that stay, and whether offsets hold for one half or for all."""
+    """Offsets of landmarks (cm), landmarks that stay, and whether offsets hold for one half or for all.
+
+    bag: offsets by depth and column of the mouth's inside; lopsided: moves both halves to the same side.
+    """
 
     handles: dict[int, Offset]
     still: tuple[int, ...]
     one_half: bool = False
     bag: dict[tuple[int, int], Offset] = field(default_factory=dict)
+    lopsided: bool = False
 
 
 def lip_rows(rings: tuple, offset: Callable[[int, float], Offset], corners: bool = False) -> dict[int, Offset]:
