@@ -17,7 +17,7 @@ from .subdivision import Subdivision
 from .surface import smoothstep
 
 WIDEST_TUCK_DEG = 4.0
-CLEARANCE = 0.01
+CLEARANCE = 0.0
 BETWEEN_ROWS = 0.17
 HALF_WIDTH = (1.1, 1.8)  # where the contact begins to end, and where it has ended
 
