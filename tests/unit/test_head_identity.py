@@ -117,6 +117,42 @@ def test_mouth_parts_stay_behind_the_lips(head, people):
             assert points[part(head, piece), 2].max() < points[13, 2] - 0.002, (name, piece)
 
 
+def covered(points: np.ndarray, triangles: np.ndarray, axis: int, sign: np.ndarray) -> np.ndarray:
+    """(N,) whether a ray from each point along the axis, to its own sign, meets a triangle (T, 3, 3)."""
+    plane = [k for k in range(3) if k != axis]
+    corner, flat = triangles[..., axis], triangles[..., plane]
+    a, b = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
+    area = a[:, 0] * b[:, 1] - a[:, 1] * b[:, 0]
+    usable = np.abs(area) > 1e-12
+    corner, flat, a, b, area = corner[usable], flat[usable], a[usable], b[usable], area[usable]
+    found = np.zeros(len(points), bool)
+    for k, point in enumerate(points):
+        to = point[plane] - flat[:, 0]
+        v = (to[:, 0] * b[:, 1] - to[:, 1] * b[:, 0]) / area
+        w = (a[:, 0] * to[:, 1] - a[:, 1] * to[:, 0]) / area
+        hit = (v >= 0) & (w >= 0) & (v + w <= 1)
+        at = corner[hit, 0] * (1 - v[hit] - w[hit]) + corner[hit, 1] * v[hit] + corner[hit, 2] * w[hit]
+        found[k] = (sign[k] * (at - point[axis]) > 0).any()
+    return found
+
+
+def test_mouth_parts_stay_inside_the_skin(head, people):
+    """From every fourth vertex of teeth, gums, tongue and bag, the way out to the side and to the front is barred."""
+    outer = np.flatnonzero(
+        (head.regions["mouth_bag"] < 0.01) & (np.arange(len(head.v_template)) < part(head, "skin").stop)
+    )
+    near = np.isin(head.faces, outer).all(1) & (np.abs(head.v_template[head.faces, 1].mean(1) + 0.045) < 0.05)
+    inner = [np.arange(len(head.v_template))[part(head, n)] for n in
+             ("teeth_upper", "teeth_lower", "gum_upper", "gum_lower", "tongue")]  # fmt: skip
+    inner = np.concatenate([*inner, np.flatnonzero(head.regions["mouth_bag"] > 0.9)])[::4]
+    for name, coefficients in people[::12]:
+        points = shaped(head, coefficients)
+        triangles, own = points[head.faces[near]], points[inner]
+        side = np.where(own[:, 0] < 0, -1.0, 1.0)
+        assert covered(own, triangles, 0, side).all(), name
+        assert covered(own, triangles, 2, np.ones(len(own))).all(), name
+
+
 def test_faces_do_not_turn_over(head, people):
     """No triangle of the outer face is inverted or crushed, in any of the people."""
     inner = (head.regions["mouth_bag"] > 0.5) | (head.regions["lid_rim"] > 0.2) | (head.regions["nostrils"] > 0.02)
