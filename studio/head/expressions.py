@@ -138,7 +138,7 @@ def tongue_offsets(points: np.ndarray, back: np.ndarray) -> dict[str, np.ndarray
     narrow = np.stack([-0.3 * points[:, 0], 0 * back, 0 * back], 1)
     return {
         "tongue_up": tip * [0, 1.15, 0.15],
-        "tongue_out": body * [0, 1.2, 1.8] + tip * (narrow + [0, 0.10, 0.4]),
+        "tongue_out": body * [0, 1.25, 2.2] + tip * (narrow + [0, 0.10, 0.4]),
         "tongue_back": body * [0, 0.45, -0.9] + tip * [0, -0.35, 0],
         "tongue_side": smoothstep(0.5, 0.0, back)[:, None] * [0.55, 0.10, -0.25],
     }

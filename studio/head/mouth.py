@@ -129,7 +129,7 @@ def tongue(front: float, height: float, rows: int = 18, columns: int = 16) -> tu
     )
     points = np.concatenate([rings.reshape(-1, 3), [[0, height, front + 0.05]]])
     tip = len(points) - 1
-    faces = _grid_faces(rows, columns) + [(tip, (j + 1) % columns, j) for j in range(columns)]
+    faces = _grid_faces(rows, columns) + [(tip, j, (j + 1) % columns) for j in range(columns)]
     return Part(points, np.array(faces)), np.r_[np.repeat(t, columns), 0.0]
 
 
