@@ -79,3 +79,22 @@ def test_closed_lips_stay_closed_unless_a_shape_parts_them(head, flame, lines):
 def test_mouth_opens_without_a_seal(head, flame):
     points = posed(head, flame, [Pose(jaw=10)])[0]
     assert points[13, 1] - points[14, 1] > 0.008
+
+
+@pytest.mark.parametrize(
+    ("expression", "vertex", "axis", "least_mm"),
+    [
+        (both("smile"), 61, 1, 4.0), (both("smile"), 291, 0, 4.0), (both("frown"), 61, 1, -3.0),
+        (both("sharp_lip_pull"), 61, 1, 4.0), (both("stretch"), 291, 0, 4.0), ({"pucker": 1.0}, 291, 0, -6.0),
+        ({"chin_raise": 1.0}, 18, 1, 2.0), ({"brow_inner_up": 1.0}, 107, 1, 4.0), ({"brow_together": 1.0}, 55, 0, 2.0),
+        (both("brow_outer_up"), 63, 1, 4.0), (both("brow_down"), 107, 1, -2.5), (both("nostril_flare"), 64, 0, -1.0),
+        (both("lid_follow_down"), 159, 1, -2.0), (both("lid_follow_up"), 159, 1, 1.0), (both("eye_wide"), 159, 1, 1.0),
+        ({"jaw_side": 1.0}, 199, 0, 3.0), ({"jaw_side": -1.0}, 199, 0, -3.0), ({"jaw_forward": 1.0}, 199, 2, 4.0),
+        (both("cheek_suck"), 207, 0, 2.0), (both("puff"), 207, 0, -2.0), (both("nose_wrinkle"), 129, 1, 1.5),
+        ({"lips_part": 1.0}, 14, 1, -2.0), ({"lip_tighten": 1.0}, 0, 1, -1.0), ({"upper_lip_shrug": 1.0}, 0, 1, 1.0),
+    ],
+)  # fmt: skip
+def test_each_expression_moves_its_landmark(head, flame, expression, vertex, axis, least_mm):
+    """By at least so much, in that direction: x is the own left, y up, z forward."""
+    rest, moved = posed(head, flame, [Pose(), Pose(expression)])[:, vertex, axis]
+    assert 1000 * (moved - rest) * np.sign(least_mm) > abs(least_mm)
