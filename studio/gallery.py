@@ -148,7 +148,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m studio.gallery", description=__doc__)
     parser.add_argument("poses", nargs="*", help=f"of {', '.join(POSES)}; by default the contact sheet")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/contact_sheet.jpg"))
-    parser.add_argument("--size", type=int, default=352)
+    parser.add_argument("--size", type=int, default=320)
     parser.add_argument("--samples", type=int, default=8)
     parser.add_argument("--preset", choices=list(PRESETS), default="default", help="whose named poses")
     parser.add_argument("--close", action="store_true", help="frame the eyes and the mouth of named poses")

@@ -62,7 +62,7 @@ def open_stage(size: int, samples: int, preset: str = "default"):
     scene.render.engine = "CYCLES"
     scene.cycles.device, scene.cycles.samples, scene.cycles.use_denoising = "CPU", samples, True
     scene.cycles.max_bounces, scene.cycles.diffuse_bounces, scene.cycles.glossy_bounces = 5, 2, 2
-    scene.render.threads_mode, scene.render.threads = "FIXED", 1
+    scene.render.threads_mode, scene.render.threads = "FIXED", 2
     image = scene.render.image_settings
     if hasattr(image, "media_type"):
         image.media_type = "IMAGE"

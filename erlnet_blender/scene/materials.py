@@ -12,7 +12,7 @@ from ..head_presets import Colour, Look
 from .graph import Graph
 
 EYE = "erlnet_eye"  # (V, 3) place on the eyeball in units of its radius, +Z through the pupil
-_GREY = (0.36, 0.34, 0.32)
+_GREY = (0.25, 0.235, 0.22)
 _PUPIL, IRIS = 0.185, 0.50  # radii on the eyeball, in units of its own
 
 
@@ -85,8 +85,8 @@ def _relief(g: Graph, look: Look):
     height = g.math("ADD", g.math("MULTIPLY", grain.outputs[0], 0.26), dips)
     if look.age_lines > 0:
         _, up, _ = g.parts(g.rest())
-        waves = g.math("SINE", g.math("ADD", g.scaled(up, 1050.0), g.scaled(g.noise(50, 2), 9.0)))
-        furrows = g.scaled("wrinkles", g.scaled(g.math("ABSOLUTE", waves), 0.32 * look.age_lines))
+        waves = g.math("SINE", g.math("ADD", g.scaled(up, 950.0), g.scaled(g.noise(38, 3), 14.0)))
+        furrows = g.scaled("wrinkles", g.scaled(g.ramp(waves, -0.95, -0.3), 0.26 * look.age_lines))
         height = g.sum(height, furrows, g.scaled("creases", -0.9 * look.age_lines))
     return height
 
@@ -151,7 +151,7 @@ def _hair(g: Graph, look: Look) -> None:
     colour = g.mix(chance, look.hair_dark, look.hair_light)
     if look.grey > 0:
         grey = g.math("LESS_THAN", g.math("FRACT", g.math("MULTIPLY", chance, 7.31)), look.grey)
-        colour = g.mix(g.scaled(grey, 0.85), colour, _GREY)
+        colour = g.mix(g.scaled(grey, 0.8), colour, _GREY)
     g.set(Base_Color=colour, Roughness=0.42, Specular_IOR_Level=0.45)
 
 
