@@ -12,6 +12,8 @@ from erlnet_blender.face_track import FaceTrack
 from erlnet_blender.formats.head_model import HeadModel
 from erlnet_blender.scene.framing import AIM_M, DISTANCE_M, LENS_MM, SENSOR_MM
 
+from ..head.expressions import SIGNED
+
 NECK_DEG = np.array([14.0, 25.0, 10.0])  # pitch, yaw, roll
 GAZE_DEG = np.array([12.0, 20.0])  # pitch, yaw
 CAMERA_YAW_DEG, CAMERA_PITCH_DEG = (-35.0, 35.0), (-12.0, 15.0)
@@ -30,6 +32,7 @@ SPEECH = (
     "smile",
     "lip_roll_upper",
     "lip_roll_lower",
+    "lips_part",
     "tongue_up",
     "tongue_out",
 )
@@ -42,6 +45,9 @@ MOODS = (
     ("brow_down", "nose_wrinkle", "upper_lip_raise"),
     ("squint", "brow_down"),
     ("dimple", "smile"),
+    ("brow_inner_up", "brow_together", "chin_raise", "frown"),
+    ("brow_together", "brow_down", "nostril_flare", "lip_tighten"),
+    ("lid_follow_down",),
 )
 
 
@@ -116,7 +122,7 @@ class _Maker:
         jaw = random.uniform(0, JAW_DEG) if random.random() < 0.6 else random.uniform(0, 4)
         if kind == 0:
             name = self.names[(number // 3) % len(self.names)]
-            values[name] = random.uniform(0.5, 1.0) * (random.choice([-1, 1]) if name == "mouth_shift" else 1)
+            values[name] = random.uniform(0.5, 1.0) * (random.choice([-1, 1]) if name in SIGNED else 1)
             jaw *= random.choice([0, 0.5])
         elif kind == 1:
             for name in random.choice(SPEECH, random.integers(1, 4), replace=False):
