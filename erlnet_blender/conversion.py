@@ -1,0 +1,80 @@
+"""``erlnet convert``: files of other tools, or for another head, become files of ours; the kind of the input decides.
+
+Every kind is one `Conversion` in `CONVERSIONS`: how its input is told from the others, which options it has
+besides INPUT and ``-o``, and what it does. A new kind is a new line there.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import ErlnetError
+
+# Everything that is not in the standard library is imported where it is needed, as in `cli`.
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """A kind of input.
+
+    Args:
+        kind: what the input is, for the help and messages.
+        recognises: whether a file is of this kind; may look inside, must not trust it, must not raise.
+        add_options: declares the options of this kind.
+        run: converts ``options.input`` to ``options.output``.
+    """
+
+    kind: str
+    recognises: Callable[[Path], bool]
+    add_options: Callable[[argparse._ArgumentGroup], None]
+    run: Callable[[argparse.Namespace], None]
+
+
+def add_arguments(command: argparse.ArgumentParser) -> None:
+    """Declare the arguments of ``erlnet convert``."""
+    command.add_argument("input", type=Path, metavar="INPUT")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz")
+    for conversion in CONVERSIONS:
+        conversion.add_options(command.add_argument_group(conversion.kind))
+
+
+def convert(options: argparse.Namespace) -> None:
+    """Run the first conversion that recognises the input.
+
+    Raises:
+        ErlnetError: no such file, or none of the conversions knows it.
+    """
+    if not options.input.exists():
+        raise ErlnetError("No such file", options.input, "check the path")
+    for conversion in CONVERSIONS:
+        if conversion.recognises(options.input):
+            conversion.run(options)
+            print(options.output)
+            return
+    kinds = ", ".join(conversion.kind for conversion in CONVERSIONS)
+    raise ErlnetError("Not a file that can be converted", options.input, f"choose one of: {kinds}")
+
+
+def _is_head(path: Path) -> bool:
+    """Anything that no other conversion claims may be a head; its reader says what is wrong with it."""
+    return True
+
+
+def _add_head_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--landmarks", type=Path, metavar="FILE", help="landmark embedding; default: beside INPUT")
+    group.add_argument("--masks", type=Path, metavar="FILE", help="vertex masks; default: beside INPUT")
+    group.add_argument("--uv", type=Path, metavar="FILE", help=".obj or .npz with texture coordinates")
+    group.add_argument("--eyelids", type=Path, metavar="DIR", help="folder of l_eyelid.npy and r_eyelid.npy")
+
+
+def _convert_head(options: argparse.Namespace) -> None:
+    from .formats.head_model import HeadModel
+
+    HeadModel.load(options.input).save(options.output)
+
+
+# In the order of asking; the last one takes what is left.
+CONVERSIONS = (Conversion("FLAME head model", _is_head, _add_head_options, _convert_head),)
