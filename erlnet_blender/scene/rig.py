@@ -20,11 +20,16 @@ from ..face_track import FaceTrack
 from ..formats.head_model import JOINTS, PARENTS, HeadModel, default_head_path
 from .controls import EYELID_KEYS, EYELIDS, FACE_BONE, expression_key, semantic_controls
 from .rig_armature import build_armature
-from .rig_mesh import build_mesh, corrective_entries
+from .rig_bones import lay_bones, rest_bones, shaped_vertices
+from .rig_mesh import build_mesh
 
 RIG_VERSION = 1
 HEAD_ID, HEAD_PATH, HEAD_NAME = "erlnet_head_id", "erlnet_head_path", "erlnet_head_name"
 VERSION = "erlnet_rig_version"
+# The identity that the bones at rest were laid for.
+SEATED = "erlnet_seated_shape"
+# Identity coefficients closer than this are the same: it moves no vertex by 0.001 mm.
+SAME_SHAPE = 1e-5
 # Stands for the head that ships with the add-on, wherever that is installed.
 DEFAULT_HEAD = "<default head>"
 
@@ -48,19 +53,13 @@ def build_rig(
         shape: (S',) identity coefficients, S' at most the head's S; None is the template.
     """
     collection = collection or visible_collection()
-    shape = np.zeros(0, np.float32) if shape is None else np.asarray(shape, np.float32).ravel()
-    if len(shape) > head.shapedirs.shape[-1]:
-        raise ErlnetError(
-            f"{len(shape)} identity coefficients for a head with {head.shapedirs.shape[-1]}", head.id, "refit them"
-        )
-    shaped = head.v_template + head.shapedirs[..., : len(shape)] @ shape
-    joints = head.J_regressor.astype(np.float64) @ shaped
-    corrected = {(joint, entry % 3) for joint, entry in corrective_entries(head)}
-    rig = build_armature(head, joints, corrected, name, collection)
+    shape = _checked_shape(head, np.zeros(0) if shape is None else shape)
+    rig = build_armature(head, shaped_vertices(head, shape), name, collection)
     mesh_object = build_mesh(head, rig, shape, f"{name} Skin", collection)
     mesh_object[HEAD_ID] = head.id
     rig.rotation_euler = (np.pi / 2, 0.0, 0.0)
     rig[HEAD_ID], rig[VERSION] = head.id, RIG_VERSION
+    rig[SEATED] = shape.tolist()
     rig[HEAD_PATH], rig[HEAD_NAME] = _portable(head_path), str(head.meta.get("name", head.id))
     _heads[_head_key(rig)] = head
     bpy.context.view_layer.update()
@@ -158,6 +157,73 @@ def _portable(path: str | os.PathLike | None) -> str:
         return bpy.path.relpath(path)
     except ValueError:  # another drive on Windows
         return path
+
+
+def identity_of(rig: bpy.types.Object) -> np.ndarray:
+    """(S,) identity coefficients: the values of the keys `Shape001` ... as they stand."""
+    keys = mesh_of(rig).data.shape_keys.key_blocks
+    values = np.empty(len(keys), np.float32)
+    keys.foreach_get("value", values)
+    # The basis is the first key, the identity follows it.
+    return values[1 : 1 + sum(key.name.startswith("Shape") for key in keys)]
+
+
+def set_shape(rig: bpy.types.Object, coefficients: np.ndarray) -> None:
+    """Give the rig another identity: set its shape keys and move the bones at rest to the new joints.
+
+    Keyframes, controls, selection and mode stay as they are.
+
+    Args:
+        coefficients: (S',) in the head's units, S' at most the head's S; those left out become zero.
+
+    Raises:
+        ErlnetError: too many coefficients or not finite, or the rig is linked from another file. Nothing has changed.
+    """
+    shape = _checked_shape(head_of(rig), coefficients)
+    mesh_object = mesh_of(rig)
+    if mesh_object.data.library is not None:
+        raise ErlnetError("The head's mesh is linked from another file", rig.name, "make it local first")
+    count = len(identity_of(rig))
+    values = np.pad(shape, (0, count - len(shape)))
+    _seat(rig, values)
+    keys = mesh_object.data.shape_keys.key_blocks
+    for index in np.flatnonzero(np.abs(values - identity_of(rig)) > 0):
+        keys[1 + int(index)].value = float(values[index])
+    bpy.context.view_layer.update()
+
+
+def seat_joints(rig: bpy.types.Object) -> None:
+    """Move the bones at rest to the joints of the identity that the shape keys have now.
+
+    Raises:
+        ErlnetError: the rig is linked from another file.
+    """
+    _seat(rig, identity_of(rig))
+    bpy.context.view_layer.update()
+
+
+def is_seated(rig: bpy.types.Object) -> bool:
+    """Whether the bones rest at the joints of the identity that the shape keys have now."""
+    shape = identity_of(rig)
+    seated = np.array(rig.get(SEATED, ()), np.float32)
+    return bool(np.abs(shape - np.pad(seated, (0, len(shape) - len(seated)))).max(initial=0) < SAME_SHAPE)
+
+
+def _seat(rig: bpy.types.Object, shape: np.ndarray) -> None:
+    head = head_of(rig)
+    rests = rest_bones(head, shaped_vertices(head, shape))
+    lay_bones(rig.data, [rest for rest in rests if rest.name in rig.data.bones])
+    rig[SEATED] = np.asarray(shape, float).tolist()
+
+
+def _checked_shape(head: HeadModel, shape: np.ndarray) -> np.ndarray:
+    shape = np.asarray(shape, np.float32).ravel()
+    count = head.shapedirs.shape[-1]
+    if len(shape) > count:
+        raise ErlnetError(f"{len(shape)} identity coefficients for a head with {count}", head.id, "refit them")
+    if not np.isfinite(shape).all():
+        raise ErlnetError("Identity coefficients hold NaN or infinity", head.id, "fit them again")
+    return shape
 
 
 def apply_frame(rig: bpy.types.Object, track: FaceTrack) -> None:

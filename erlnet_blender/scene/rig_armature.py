@@ -1,55 +1,47 @@
-"""The armature of a rig: FLAME's joints as bones, the face bone with its controls, and hidden mechanism.
-
-Bones lie in FLAME's own axes and all point along +Y with no roll, so that each rest matrix has
-identity orientation and a bone's local rotation is FLAME's joint rotation.
-"""
+"""The armature of a rig: FLAME's joints as bones, the face bone with its controls, and hidden mechanism."""
 
 from __future__ import annotations
 
 import bpy
 import numpy as np
 
-from ..formats.head_model import JOINTS, PARENTS, HeadModel
+from ..formats.head_model import JOINTS, HeadModel
 from .controls import FACE_BONE, OPEN_JAW_RAD, Control, all_controls, controls_of_keys
 from .drivers import sum_driver
-from .rig_pivots import add_pivots, base_bone, driven_bones, moving_joints, pivot_bone, skin_bone
+from .rig_bones import (
+    OPEN_BONE,
+    corrected_axes,
+    follower_bone,
+    lay_bones,
+    leave_edit_mode,
+    reader_bone,
+    rest_bones,
+)
+from .rig_pivots import add_pivots, moving_joints
 
-AXES = "xyz"
-BONE_LENGTH_M = {"root": 0.06, "neck": 0.09, "jaw": 0.045, "left_eye": 0.025, "right_eye": 0.025}
-OPEN_BONE = "MCH-jaw_open"
 # Blender's bone colour sets: what moves the face stands out from what moves the whole.
 COLOURS = {"root": "THEME13", "neck": "THEME09", "jaw": "THEME04", "left_eye": "THEME03", "right_eye": "THEME03"}
 COLOURS[FACE_BONE] = "THEME01"
 
 
-def follower_bone(joint: int, axis: int) -> str:
-    """The hidden bone at joint + axis that turns with the joint."""
-    return f"MCH-{JOINTS[joint]}_{AXES[axis]}_tip"
-
-
-def reader_bone(joint: int, axis: int) -> str:
-    """The hidden bone whose local location is (R - I) axis of a joint's rotation R."""
-    return f"MCH-{JOINTS[joint]}_{AXES[axis]}_read"
-
-
 def build_armature(
-    head: HeadModel,
-    joints: np.ndarray,
-    corrected: set[tuple[int, int]],
-    name: str,
-    collection: bpy.types.Collection,
+    head: HeadModel, shaped: np.ndarray, name: str, collection: bpy.types.Collection
 ) -> bpy.types.Object:
-    """Make the armature object, link it to `collection` and make it active.
+    """Make the armature object, link it to `collection` and make it the one that is selected and active.
 
     Args:
-        joints: (5, 3) rest places of the joints, metres.
-        corrected: the (joint, axis) pairs whose rotation entries drive pose correctives.
+        shaped: (V, 3) vertices of the head with its identity.
     """
+    leave_edit_mode()
     armature = bpy.data.armatures.new(name)
     rig = bpy.data.objects.new(name, armature)
     collection.objects.link(rig)
-    moving = moving_joints(head)
-    _edit_bones(rig, joints, corrected, moving)
+    view_layer = bpy.context.view_layer
+    for other in view_layer.objects.selected:
+        other.select_set(False)
+    view_layer.objects.active = rig
+    rig.select_set(True)
+    lay_bones(armature, rest_bones(head, shaped))
     _sort_into_collections(armature)
     for bone_name in JOINTS:
         bone = rig.pose.bones[bone_name]
@@ -58,54 +50,14 @@ def build_armature(
         if bone_name != "root":
             # FLAME's joints only turn; a moved bone could not be rendered or exported.
             bone.lock_location = (True, True, True)
-    _add_mechanism(rig, corrected)
+    _add_mechanism(rig, corrected_axes(head))
     _add_controls(rig.pose.bones[FACE_BONE], all_controls(head))
     _drive_jaw(rig)
-    add_pivots(rig, moving, controls_of_keys(head))
+    add_pivots(rig, moving_joints(head), controls_of_keys(head))
     _add_custom_shapes(rig)
     armature.display_type = "STICK"
     rig.show_in_front = True
     return rig
-
-
-def _edit_bones(
-    rig: bpy.types.Object, joints: np.ndarray, corrected: set[tuple[int, int]], moving: dict[int, np.ndarray]
-) -> None:
-    """Lay every bone at rest; needs edit mode, so the rig becomes the active object."""
-    view_layer = bpy.context.view_layer
-    if view_layer.objects.active is not None and view_layer.objects.active.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
-    for other in view_layer.objects.selected:
-        other.select_set(False)
-    view_layer.objects.active = rig
-    rig.select_set(True)
-    bpy.ops.object.mode_set(mode="EDIT")
-    try:
-        bones = rig.data.edit_bones
-
-        def add(name: str, place: np.ndarray, length_m: float, parent: str | None, deform: bool = False) -> None:
-            bone = bones.new(name)
-            bone.head, bone.tail, bone.roll = place.tolist(), (place + [0, length_m, 0]).tolist(), 0.0
-            bone.use_deform = deform
-            bone.parent = bones[parent] if parent else None
-
-        for name in driven_bones(moving):
-            add(name, np.zeros(3), 0.01, None)
-        for index, name in enumerate(JOINTS):
-            if index in moving:
-                add(pivot_bone(index), joints[index], 0.01, skin_bone(PARENTS[index], moving))
-            add(name, joints[index], BONE_LENGTH_M[name], base_bone(index, moving), deform=index not in moving)
-            if index in moving:
-                add(f"DEF-{name}", joints[index], 0.01, name, deform=True)
-        eyes = (joints[3] + joints[4]) / 2
-        add(FACE_BONE, eyes + [0, 0.14, 0.0], 0.03, "neck")
-        add(OPEN_BONE, joints[2], 0.01, base_bone(2, moving))
-        for joint, axis in sorted(corrected):
-            place = joints[joint] + np.eye(3)[axis]
-            add(follower_bone(joint, axis), place, 0.01, JOINTS[joint])
-            add(reader_bone(joint, axis), place, 0.01, base_bone(joint, moving))
-    finally:
-        bpy.ops.object.mode_set(mode="OBJECT")
 
 
 def _sort_into_collections(armature: bpy.types.Armature) -> None:
@@ -116,7 +68,7 @@ def _sort_into_collections(armature: bpy.types.Armature) -> None:
     mechanism.is_visible = False
 
 
-def _add_mechanism(rig: bpy.types.Object, corrected: set[tuple[int, int]]) -> None:
+def _add_mechanism(rig: bpy.types.Object, corrected: list[tuple[int, int]]) -> None:
     """Let each reader bone follow the tip of its axis; the driver then reads its local location."""
     for joint, axis in corrected:
         constraint = rig.pose.bones[reader_bone(joint, axis)].constraints.new("COPY_LOCATION")

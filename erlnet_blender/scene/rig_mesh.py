@@ -8,17 +8,11 @@ import numpy as np
 from ..formats.head_model import JOINTS, HeadModel
 from .controls import EYELID_KEYS, controls_of_keys
 from .drivers import location_driver, sum_driver
-from .rig_armature import reader_bone
+from .rig_bones import corrective_entries, reader_bone
 from .rig_pivots import moving_joints, skin_bone
 
 # Blender clamps a driven value to the slider's range; this is the widest that there is.
 SLIDER_LIMIT = 10.0
-
-
-def corrective_entries(head: HeadModel) -> list[tuple[int, int]]:
-    """The (joint 1..4, entry 0..8 of R - I, row-major) whose pose corrective moves any vertex."""
-    rows = np.flatnonzero(np.abs(head.posedirs).max(1) > 0)
-    return [(1 + int(row) // 9, int(row) % 9) for row in rows]
 
 
 def build_mesh(

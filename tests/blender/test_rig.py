@@ -16,7 +16,18 @@ from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.neural.flame.lbs import FlameTensors, pose_track
 from erlnet_blender.scene.controls import FACE_BONE
 from erlnet_blender.scene.keyframes import write_track
-from erlnet_blender.scene.rig import apply_frame, build_rig, find_rig, head_of, mesh_of, read_frame
+from erlnet_blender.scene.rig import (
+    apply_frame,
+    build_rig,
+    find_rig,
+    head_of,
+    identity_of,
+    is_seated,
+    mesh_of,
+    read_frame,
+    seat_joints,
+    set_shape,
+)
 
 from .synthetic_head import random_track, synthetic_head
 
@@ -221,3 +232,67 @@ def test_default_head_equals_flame():
     head = HeadModel.load(default_head_path())
     track = random_track(head, 12)
     assert worst_distance(build_rig(head), head, track) < 0.01 * MM
+
+
+def test_set_shape_moves_joints_and_leaves_the_rest():
+    head = synthetic_head(shapes=5, joints_move=True)
+    rig = build_rig(head, shape=[0.3])
+    bpy.context.scene.render.fps = 25
+    track = random_track(head, 6)
+    action = write_track(rig, track, 1, "Speech")
+    rig.pose.bones[FACE_BONE]["smile"] = 0.25
+    bpy.ops.object.mode_set(mode="POSE")
+    jaw, objects = rig.data.bones["jaw"].head_local.copy(), set(bpy.data.objects)
+    shape = np.array([1.5, -2.0, 0.5, 1.0], np.float32)
+    set_shape(rig, shape)
+    np.testing.assert_allclose(identity_of(rig), [*shape, 0.0])
+    assert (rig.data.bones["jaw"].head_local - jaw).length > 1 * MM
+    assert (rig.mode, bpy.context.view_layer.objects.active, rig.animation_data.action) == ("POSE", rig, action)
+    assert set(bpy.data.objects) == objects
+    assert rig.pose.bones[FACE_BONE]["smile"] == 0.25
+    rig.pose.bones[FACE_BONE]["smile"] = 0.0
+    rig.update_tag()
+    for index in range(len(track)):
+        bpy.context.scene.frame_set(1 + index)
+        expected = flame_vertices(head, replace(track[index], shape=shape))[0]
+        assert np.linalg.norm(evaluated_vertices(rig) - expected, axis=1).max() < 0.01 * MM
+
+
+def test_set_shape_where_the_rig_cannot_be_selected(head):
+    """Hidden, excluded from the view layer, or with another object in edit mode."""
+    rig = build_rig(head)
+    bpy.ops.mesh.primitive_cube_add()
+    cube = bpy.context.object
+    bpy.ops.object.mode_set(mode="EDIT")
+    rig.hide_set(True)
+    hidden = bpy.data.collections.new("Hidden")
+    bpy.context.scene.collection.children.link(hidden)
+    bpy.context.scene.collection.objects.unlink(rig)
+    hidden.objects.link(rig)
+    bpy.context.view_layer.layer_collection.children["Hidden"].exclude = True
+    set_shape(rig, [1.0, 1.0])
+    assert bpy.context.object == cube
+    assert cube.mode == "EDIT"
+    expected = head.J_regressor @ (head.v_template + head.shapedirs[..., 0] + head.shapedirs[..., 1])
+    np.testing.assert_allclose(rig.data.bones["jaw"].head_local, expected[2], atol=1e-6)
+
+
+def test_dragged_identity_is_seated(head):
+    rig = build_rig(head, shape=[0.5])
+    assert is_seated(rig)
+    mesh_of(rig).data.shape_keys.key_blocks["Shape002"].value = 2.0
+    assert not is_seated(rig)
+    seat_joints(rig)
+    assert is_seated(rig)
+    track = replace(random_track(head, 5), shape=np.array([0.5, 2.0], np.float32))
+    assert worst_distance(rig, head, track) < 0.01 * MM
+
+
+def test_senseless_identities_are_refused(head):
+    rig = build_rig(head)
+    before = identity_of(rig)
+    with pytest.raises(ErlnetError, match="4 identity coefficients for a head with 3"):
+        set_shape(rig, np.ones(4))
+    with pytest.raises(ErlnetError, match="NaN or infinity"):
+        set_shape(rig, [np.nan])
+    np.testing.assert_array_equal(identity_of(rig), before)
