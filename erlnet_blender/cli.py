@@ -104,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("--weights", type=Path, metavar="W", help="default: the shipped ones")
     evaluate.add_argument("--json", action="store_true")
 
-    conversion.add_arguments(command("convert", conversion.convert, "a FLAME model file to a head model of ours"))
+    conversion.add_arguments(command("convert", conversion.convert, "a FLAME file to a head, a track to another head"))
 
     doctor = command("doctor", _doctor, "what is installed, what is missing, what to do")
     doctor.add_argument("--json", action="store_true")

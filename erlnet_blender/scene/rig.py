@@ -259,11 +259,12 @@ def check_head(rig: bpy.types.Object, track: FaceTrack) -> None:
         raise ErlnetError(
             f"The track belongs to head {track.head_id!r}, the rig is {rig[HEAD_ID]!r}",
             rig.name,
-            "convert the track with `erlnet convert`",
+            "refit it with `erlnet convert TRACK.npz --head HEAD.npz -o OUT.npz`",
         )
     count = head_of(rig).expressiondirs.shape[-1]
     if track.expr.shape[1] > count:
-        raise ErlnetError(f"The track has {track.expr.shape[1]} expressions, the rig {count}", rig.name, "convert it")
+        what = f"The track has {track.expr.shape[1]} expressions, the rig {count}"
+        raise ErlnetError(what, rig.name, "make the track again")
 
 
 def read_frame(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> FaceTrack:

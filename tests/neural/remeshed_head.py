@@ -58,13 +58,14 @@ def remeshed(head: HeadModel, person: bool = True, rounds: int = 5, seed: int = 
     means, triangles = collapsed(triangles, head.v_template[used].astype(float), part, rounds, seed)
     template = means @ head.v_template[used]
     joints = head.J_regressor.astype(float) @ head.v_template
-    move = _other_person if person else (lambda points: points)
+    move = other_person if person else (lambda points: points)
     bases = np.concatenate([head.shapedirs, head.expressiondirs], 2)
     moved, moved_joints = move(template), move(joints)
     # The least regressor that gives these joints, and does not let them move with the bases.
     flat = (means @ bases[used].reshape(len(used), -1)).reshape(len(means), -1)
     system = np.concatenate([moved, np.ones((len(means), 1)), flat], 1).T.astype(float)
-    goal = np.concatenate([moved_joints.T, np.ones((1, 5)), (head.J_regressor @ bases.reshape(len(head.v_template), -1)).T])
+    follow = (head.J_regressor @ bases.reshape(len(head.v_template), -1)).T
+    goal = np.concatenate([moved_joints.T, np.ones((1, 5)), follow])
     posedirs = head.posedirs.reshape(36, -1, 3)[:, used]
     return replace(
         head,
@@ -85,8 +86,8 @@ def remeshed(head: HeadModel, person: bool = True, rounds: int = 5, seed: int = 
     )
 
 
-def _other_person(points: np.ndarray) -> np.ndarray:
-    """Smooth and invertible: 5 % larger, a wider jaw, a longer and turned-up nose, the whole head off by a centimetre."""
+def other_person(points: np.ndarray) -> np.ndarray:
+    """Smooth and invertible: 5 % larger, a wider jaw, a longer nose turned up, off by a centimetre."""
     x, y, z = points.T
     jaw = np.exp(-(((y + 0.07) / 0.035) ** 2)) * np.clip(z / 0.03 + 1, 0, 1)
     nose = np.exp(-((x / 0.014) ** 2 + ((y + 0.012) / 0.016) ** 2 + ((z - 0.07) / 0.03) ** 2))

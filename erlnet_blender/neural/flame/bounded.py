@@ -33,14 +33,12 @@ def minimise(H: Tensor, g: Tensor, low: Tensor, high: Tensor, start: Tensor | No
     scale = H.diagonal(dim1=-2, dim2=-1).clamp_min(1e-30).rsqrt()
     H = H * scale[..., :, None] * scale[..., None, :]
     g, low, high = g * scale, low / scale, high / scale
-    step = 1 / torch.linalg.matrix_norm(H, ord=float("inf"))[..., None]
+    step = H.abs().sum(-1).amax(-1, keepdim=True).reciprocal()
 
     def clamp(x: Tensor) -> Tensor:
         return torch.minimum(torch.maximum(x, low), high)
 
-    if start is None:
-        start = torch.linalg.solve(H, g[..., None])[..., 0] * scale
-    x = clamp(start / scale)
+    x = clamp(torch.linalg.solve(H, g[..., None])[..., 0] if start is None else start / scale)
     ahead, pace = x, torch.ones_like(x[..., :1])
     for _ in range(rounds):
         gradient = (H @ ahead[..., None])[..., 0] - g

@@ -1,9 +1,9 @@
-"""The same points on every head: the canonical points of the default head's face, found on any head in FLAME's format.
+"""The same points on every head: the canonical points of the default head's face, found on any other.
 
-The default head is the reference. Its face carries about 1,500 canonical points, denser and weightier at mouth, eyes and
+The default head is the reference. Its face carries 1,500 canonical points, denser and weightier at mouth, eyes and
 brows, and MediaPipe's 478 landmarks. On another head they are found by `registration`, anchored at the landmarks
-that both heads have; a head without any, such as FLAME 2023 Open, is laid over by joints and shape alone. What is found is
-kept in the user's cache, under a digest of both heads' surfaces.
+that both heads have; a head without any, such as FLAME 2023 Open, is laid over by joints and shape alone. What is
+found is kept in the user's cache, under a digest of both heads' surfaces.
 """
 
 from __future__ import annotations

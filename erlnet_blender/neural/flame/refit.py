@@ -7,8 +7,8 @@ a track would no longer begin and end in the other head's own neutral face; disp
 Identity itself, where a track has one, goes the same way: the offset from one template becomes an offset from the
 other, by one solve.
 
-Neck, root and eyes are carried over as they are, since joints mean the same in every head; so are the eyelids where both
-heads have them. Where only the source has them their movement is fitted by expressions, where only the target has
+Neck, root and eyes are carried over as they are, since joints mean the same in every head; so are the eyelids where
+both heads have them. Where only the source has them their movement is fitted by expressions, where only the target has
 them they are fitted too. Jaw and expressions are fitted together by Gauss-Newton on all frames at once: the goals are
 carried back through the jaw's rotation into the rest pose, where expressions are linear and their part of the
 normal equations is the same for every frame.
@@ -60,14 +60,10 @@ class Refit:
     motion_rms_mm: float
     points: int
 
-    def __str__(self) -> str:
-        """The residual as a sentence."""
-        if not self.points:
-            return "the heads are the same, nothing is lost"
-        return (
-            f"residual {self.rms_mm:.2f} mm RMS, {self.max_mm:.2f} mm at most, of {self.motion_rms_mm:.2f} mm RMS "
-            f"motion, at {self.points} points of the face in {len(self.track)} frames"
-        )
+    def figures(self) -> dict[str, float]:
+        """The residual, for people and programs."""
+        names = ("rms_mm", "max_mm", "motion_rms_mm", "points")
+        return {name: getattr(self, name) for name in names}
 
 
 def refit(
@@ -119,7 +115,8 @@ def check_source(track: FaceTrack, source: HeadModel) -> None:
     """Raise ErlnetError unless the track's coefficients are the source's."""
     if track.head_id != source.id:
         what = f"The track belongs to head {track.head_id!r}, not to {source.id!r}"
-        raise ErlnetError(what, "", "name the head that it was made for with --from-head HEAD.npz")
+        remedy = "name the head that it was made for: `erlnet convert TRACK.npz --from-head HEAD.npz`"
+        raise ErlnetError(what, "", remedy)
     if not len(track):
         raise ErlnetError("The track has no frames", "", "choose another track")
     for what, have, most in (
@@ -219,9 +216,8 @@ class Transfer:
         for _ in range(_ITERATIONS):
             joint = self._jaw_joint(coefficients, count)
             still = self._at_rest(motion, jaw, joint)  # (N, 3P)
-            slopes = torch.stack(
-                [(self._at_rest(motion, jaw + _STEP_RAD * axis, joint) - still) / _STEP_RAD for axis in torch.eye(3)], -1
-            )
+            aside = [self._at_rest(motion, jaw + _STEP_RAD * axis, joint) for axis in torch.eye(3)]
+            slopes = torch.stack([(moved - still) / _STEP_RAD for moved in aside], -1)
             # The residual, basis · coefficients - still(jaw), with still linear in the jaw about where it is.
             cross = -torch.einsum("kc,nkj->ncj", weighted, slopes)
             H[:, :columns, columns:], H[:, columns:, :columns] = cross, cross.mT
@@ -251,7 +247,7 @@ class Transfer:
         rest, share = self.rest_target[:count], self.target.weights[:count, JAW]
         angle = jaw.norm(dim=-1)
         axis = (jaw / angle.clamp_min(1e-12)[:, None])[:, None]  # (N, 1, 3)
-        # A share of a rotation keeps its axis and acts on the plane across it as a complex number, which inverts easily.
+        # A share of a rotation keeps its axis and acts on the plane across it as a complex number does.
         real = 1 + share * (angle.cos() - 1)[:, None]
         imaginary = share * angle.sin()[:, None]
         squared = real**2 + imaginary**2

@@ -20,6 +20,8 @@ from .surface import Surface, SurfacePoints, vertex_normals
 REACH_M = 0.012
 """How far after the similarity a vertex may look for its place."""
 WORST_FIT_M = 0.006
+UNLIKE_M = 0.006
+"""Faces of two people differ by 1 to 3 mm RMS after a similarity, a face and a ball by 10."""
 _STIFFNESS = (300.0, 100.0, 30.0, 10.0, 3.0, 1.0, 0.3)
 _ROUNDS = 2
 _ANCHOR_WEIGHT = 20.0
@@ -108,7 +110,8 @@ def register(
             moved = start + _settle(goal - start, near * _trust(distance), stiffness * edges, stuck, start)
     faces, bary, distance = surface.nearest(moved, vertex_normals(moved, triangles), label)
     good = (faces >= 0) & (distance < WORST_FIT_M)
-    if good.mean() < 0.7:
+    laid = np.einsum("pk,pkc->pc", bary, surface.corners[faces])[good]
+    if good.mean() < 0.7 or _unlike(rest[good], laid) > UNLIKE_M:
         remedy = "use a head in FLAME's format: metres, Y up, the face towards +Z"
         raise ErlnetError("The head cannot be laid over the default head, its face was not found", target.id, remedy)
     kept = np.flatnonzero(_is_skin(target))
@@ -162,6 +165,11 @@ def _similarity(
         pairs = np.concatenate([some_rest[near], ends[0][2:]]), np.concatenate([goal[near], ends[1][2:]])
         fit = Similarity.between(*pairs, weights=np.concatenate([_trust(distance[near]), [share, share]]))
     return fit
+
+
+def _unlike(source: np.ndarray, target: np.ndarray) -> float:
+    """RMS distance that no similarity can take away, metres."""
+    return float(np.sqrt(((Similarity.between(source, target)(source) - target) ** 2).sum(1).mean()))
 
 
 def _trust(distance: np.ndarray) -> np.ndarray:

@@ -97,7 +97,11 @@ class Surface:
         self._tree = cKDTree(np.concatenate(places))
 
     def nearest(
-        self, points: np.ndarray, normals: np.ndarray | None = None, label: np.ndarray | None = None, candidates: int = 6
+        self,
+        points: np.ndarray,
+        normals: np.ndarray | None = None,
+        label: np.ndarray | None = None,
+        candidates: int = 6,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """The nearest place on the surface of each point, on a triangle that faces the same way.
 
