@@ -19,11 +19,12 @@ from ..errors import ErlnetError
 from ..face_track import FaceTrack
 from ..formats.head_model import JOINTS, PARENTS, HeadModel, default_head_path
 from .controls import EYELID_KEYS, EYELIDS, FACE_BONE, expression_key, semantic_controls
-from .rig_armature import build_armature
-from .rig_bones import lay_bones, rest_bones, shaped_vertices
+from .drags import drags_of
+from .rig_armature import all_rests, build_armature
+from .rig_bones import lay_bones, shaped_vertices
 from .rig_mesh import build_mesh
 
-RIG_VERSION = 1
+RIG_VERSION = 2
 HEAD_ID, HEAD_PATH, HEAD_NAME = "erlnet_head_id", "erlnet_head_path", "erlnet_head_name"
 VERSION = "erlnet_rig_version"
 # The identity that the bones at rest were laid for.
@@ -211,7 +212,7 @@ def is_seated(rig: bpy.types.Object) -> bool:
 
 def _seat(rig: bpy.types.Object, shape: np.ndarray) -> None:
     head = head_of(rig)
-    rests = rest_bones(head, shaped_vertices(head, shape))
+    rests = all_rests(head, shaped_vertices(head, shape))
     lay_bones(rig.data, [rest for rest in rests if rest.name in rig.data.bones])
     rig[SEATED] = np.asarray(shape, float).tolist()
 
@@ -227,7 +228,7 @@ def _checked_shape(head: HeadModel, shape: np.ndarray) -> np.ndarray:
 
 
 def apply_frame(rig: bpy.types.Object, track: FaceTrack) -> None:
-    """Set every channel of the rig from a track of one frame; no keys are made, semantic controls go to zero.
+    """Set every channel of the rig from a track of one frame; no keys are made, other controls go to zero.
 
     Raises:
         ErlnetError: the track belongs to another head, or has other than one frame.
@@ -243,7 +244,12 @@ def apply_frame(rig: bpy.types.Object, track: FaceTrack) -> None:
     bones["root"].location = track.translation[0].tolist()
     face = bones[FACE_BONE]
     for control in semantic_controls(head):
-        face[control.name] = 0.0
+        # A head that an earlier version built has fewer of them.
+        if control.name in face:
+            face[control.name] = 0.0
+    for drag in drags_of(head):
+        if drag.name in bones:
+            bones[drag.name].location = (0.0, 0.0, 0.0)
     for index, value in enumerate(track.expr[0].tolist()):
         face[expression_key(index)] = value
     if head.eyelids is not None:

@@ -6,10 +6,12 @@ import bpy
 import numpy as np
 
 from ..formats.head_model import JOINTS, HeadModel
-from .controls import FACE_BONE, OPEN_JAW_RAD, Control, all_controls, controls_of_keys
+from .controls import FACE_BONE, OPEN_JAW_RAD, Control, all_controls
+from .drags import DETAIL, MAIN, OPEN_KEY, drags_of, sources_of_keys
 from .drivers import sum_driver
 from .rig_bones import (
     OPEN_BONE,
+    BoneRest,
     corrected_axes,
     follower_bone,
     lay_bones,
@@ -17,11 +19,32 @@ from .rig_bones import (
     reader_bone,
     rest_bones,
 )
+from .rig_drags import add_drags, drag_rests
+from .rig_gaze import add_gaze, gaze_rest
 from .rig_pivots import add_pivots, moving_joints
+from .widgets import FLAT_RING, RING, wear
 
+MECHANISM = "Mechanism"
 # Blender's bone colour sets: what moves the face stands out from what moves the whole.
-COLOURS = {"root": "THEME13", "neck": "THEME09", "jaw": "THEME04", "left_eye": "THEME03", "right_eye": "THEME03"}
-COLOURS[FACE_BONE] = "THEME01"
+# Sizes and offsets are metres in FLAME's axes, from the head of the bone.
+SHAPES = {
+    "root": (FLAT_RING, 0.16, (0.0, 0.0, 0.0), "THEME13"),
+    "neck": (FLAT_RING, 0.10, (0.0, 0.0, 0.0), "THEME09"),
+    "jaw": (RING, 0.018, (0.0, -0.065, 0.125), "THEME04"),
+    "left_eye": (RING, 0.016, (0.0, 0.0, 0.06), "THEME03"),
+    "right_eye": (RING, 0.016, (0.0, 0.0, 0.06), "THEME03"),
+    FACE_BONE: (RING, 0.03, (0.0, 0.0, 0.0), "THEME01"),
+}
+
+
+def all_rests(head: HeadModel, shaped: np.ndarray) -> list[BoneRest]:
+    """Every bone of a rig at rest, parents before their children.
+
+    Args:
+        shaped: (V, 3) vertices of the head with its identity.
+    """
+    joints = head.J_regressor.astype(np.float64) @ shaped
+    return [*rest_bones(head, joints), gaze_rest(joints), *drag_rests(head, shaped)]
 
 
 def build_armature(
@@ -41,8 +64,8 @@ def build_armature(
         other.select_set(False)
     view_layer.objects.active = rig
     rig.select_set(True)
-    lay_bones(armature, rest_bones(head, shaped))
-    _sort_into_collections(armature)
+    lay_bones(armature, all_rests(head, shaped))
+    _sort_into_collections(armature, {drag.name for drag in drags_of(head) if drag.collection == DETAIL})
     for bone_name in JOINTS:
         bone = rig.pose.bones[bone_name]
         bone.rotation_mode = "XYZ"
@@ -52,19 +75,25 @@ def build_armature(
             bone.lock_location = (True, True, True)
     _add_mechanism(rig, corrected_axes(head))
     _add_controls(rig.pose.bones[FACE_BONE], all_controls(head))
-    _drive_jaw(rig)
-    add_pivots(rig, moving_joints(head), controls_of_keys(head))
-    _add_custom_shapes(rig)
+    sources = sources_of_keys(head)
+    _drive_jaw(rig, sources[OPEN_KEY])
+    add_pivots(rig, moving_joints(head), sources)
+    add_drags(rig, head)
+    add_gaze(rig)
+    for bone_name, (outline, size_m, offset_m, colour) in SHAPES.items():
+        wear(rig.pose.bones[bone_name], outline, size_m, offset_m, colour)
     armature.display_type = "STICK"
     rig.show_in_front = True
     return rig
 
 
-def _sort_into_collections(armature: bpy.types.Armature) -> None:
-    face = armature.collections.new("Face")
-    mechanism = armature.collections.new("Mechanism")
+def _sort_into_collections(armature: bpy.types.Armature, detail: set[str]) -> None:
+    main, fine, mechanism = (armature.collections.new(name) for name in (MAIN, DETAIL, MECHANISM))
     for bone in armature.bones:
-        (mechanism if bone.name.startswith(("MCH-", "DEF-")) else face).assign(bone)
+        if bone.name.startswith(("MCH-", "DEF-")):
+            mechanism.assign(bone)
+        else:
+            (fine if bone.name in detail else main).assign(bone)
     mechanism.is_visible = False
 
 
@@ -93,7 +122,7 @@ def _add_controls(face: bpy.types.PoseBone, controls: list[Control]) -> None:
         face.property_overridable_library_set(f'["{control.name}"]', True)
 
 
-def _drive_jaw(rig: bpy.types.Object) -> None:
+def _drive_jaw(rig: bpy.types.Object, sources: list[tuple[str, str]]) -> None:
     """`open` turns the jaw through a constraint, so the jaw bone stays free for keys and hands."""
     pattern = rig.pose.bones[OPEN_BONE]
     pattern.rotation_mode = "XYZ"
@@ -103,33 +132,4 @@ def _drive_jaw(rig: bpy.types.Object) -> None:
     constraint.target, constraint.subtarget = rig, OPEN_BONE
     constraint.mix_mode = "AFTER"
     constraint.target_space = constraint.owner_space = "LOCAL"
-    sum_driver(constraint, "influence", rig, ["open"])
-
-
-def _add_custom_shapes(rig: bpy.types.Object) -> None:
-    """Rings and a cross that are easy to click; they are not part of the scene and never rendered."""
-    turn = np.linspace(0, 2 * np.pi, 32, endpoint=False)
-    circle = np.stack([np.cos(turn), np.zeros(32), np.sin(turn)], 1)
-    upright = circle[:, [0, 2, 1]]
-    # Sizes and offsets are metres in FLAME's axes, from the head of the bone.
-    for name, points, size_m, offset_m in (
-        ("root", circle, 0.16, (0.0, 0.0, 0.0)),
-        ("neck", circle, 0.10, (0.0, 0.0, 0.0)),
-        ("jaw", upright, 0.018, (0.0, -0.045, 0.125)),
-        ("left_eye", upright, 0.016, (0.0, 0.0, 0.06)),
-        ("right_eye", upright, 0.016, (0.0, 0.0, 0.06)),
-        (FACE_BONE, upright, 0.03, (0.0, 0.0, 0.0)),
-    ):
-        bone = rig.pose.bones[name]
-        bone.custom_shape = _ring(f"WGT-{name}", points)
-        bone.use_custom_shape_bone_size = False
-        bone.custom_shape_scale_xyz = (size_m,) * 3
-        bone.custom_shape_translation = offset_m
-        bone.color.palette = COLOURS[name]
-
-
-def _ring(name: str, points: np.ndarray) -> bpy.types.Object:
-    mesh = bpy.data.meshes.new(name)
-    count = len(points)
-    mesh.from_pydata(points.tolist(), [(i, (i + 1) % count) for i in range(count)], [])
-    return bpy.data.objects.new(name, mesh)
+    sum_driver(constraint, "influence", rig, sources)

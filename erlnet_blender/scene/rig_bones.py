@@ -61,13 +61,12 @@ def shaped_vertices(head: HeadModel, shape: np.ndarray) -> np.ndarray:
     return head.v_template + head.shapedirs[..., : len(shape)] @ np.asarray(shape, np.float32)
 
 
-def rest_bones(head: HeadModel, shaped: np.ndarray) -> list[BoneRest]:
-    """Every bone of a rig, parents before their children.
+def rest_bones(head: HeadModel, joints: np.ndarray) -> list[BoneRest]:
+    """The joints, the face bone and the hidden mechanism, parents before their children.
 
     Args:
-        shaped: (V, 3) vertices with the identity, from which the joints are regressed.
+        joints: (5, 3) places of the joints for the identity, metres.
     """
-    joints = head.J_regressor.astype(np.float64) @ shaped
     moving = moving_joints(head)
     hidden = HIDDEN_LENGTH_M
     bones = [BoneRest(name, np.zeros(3), hidden, None) for name in driven_bones(moving)]

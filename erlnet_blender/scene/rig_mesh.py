@@ -6,7 +6,8 @@ import bpy
 import numpy as np
 
 from ..formats.head_model import JOINTS, HeadModel
-from .controls import EYELID_KEYS, controls_of_keys
+from .controls import EYELID_KEYS
+from .drags import OPEN_KEY, sources_of_keys
 from .drivers import location_driver, sum_driver
 from .rig_bones import corrective_entries, reader_bone
 from .rig_pivots import moving_joints, skin_bone
@@ -96,8 +97,9 @@ def pose_key(joint: int, entry: int) -> str:
 
 def _drive_shape_keys(mesh_object: bpy.types.Object, head: HeadModel, rig: bpy.types.Object) -> None:
     keys = mesh_object.data.shape_keys.key_blocks
-    for key, controls in controls_of_keys(head).items():
-        sum_driver(keys[key], "value", rig, controls)
+    for key, sources in sources_of_keys(head).items():
+        if key != OPEN_KEY:
+            sum_driver(keys[key], "value", rig, sources)
     for joint, entry in corrective_entries(head):
         row, column = divmod(entry, 3)
         location_driver(keys[pose_key(joint, entry)], "value", rig, reader_bone(joint, column), "XYZ"[row])
