@@ -9,11 +9,12 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import zipfile
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from . import arguments
 from .errors import ErlnetError
 
 # Everything that is not in the standard library is imported where it is needed, as in `cli`.
@@ -51,7 +52,7 @@ def convert(options: argparse.Namespace) -> None:
     Raises:
         ErlnetError: no such file, or none of the conversions knows it.
     """
-    if not options.input.exists():
+    if not os.path.lexists(options.input):
         raise ErlnetError("No such file", options.input, "check the path")
     for conversion in CONVERSIONS:
         if conversion.recognises(options.input):
@@ -59,18 +60,25 @@ def convert(options: argparse.Namespace) -> None:
             if options.json:
                 print(json.dumps({"output": str(options.output), **figures}))
             else:
-                print(options.output, *(f"{name}: {value:.3g}" for name, value in figures.items()), sep="\n")
+                print(options.output, *_lines(figures), sep="\n")
             return
     kinds = ", ".join(conversion.kind for conversion in CONVERSIONS)
     raise ErlnetError("Not a file that can be converted", options.input, f"choose one of: {kinds}")
 
 
+def _lines(figures: dict) -> list[str]:
+    """A line for each figure, and for each entry of those that are lists."""
+    lines = []
+    for name, value in figures.items():
+        for entry in value if isinstance(value, list) else [value]:
+            lines.append(f"{name}: {entry:.3g}" if isinstance(entry, float) else f"{name}: {entry}")
+    return lines
+
+
 def _is_track(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {"expr.npy", "head_id.npy"} <= set(archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return False
+    from .formats.npz import members
+
+    return {"expr", "head_id"} <= members(path)
 
 
 def _add_track_options(group: argparse._ArgumentGroup) -> None:
@@ -102,16 +110,34 @@ def _is_head(path: Path) -> bool:
 
 
 def _add_head_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--landmarks", type=Path, metavar="FILE", help="landmark embedding; default: beside INPUT")
-    group.add_argument("--masks", type=Path, metavar="FILE", help="vertex masks; default: beside INPUT")
+    beside = "default: what lies beside INPUT under its usual name"
+    group.add_argument(
+        "--landmarks", type=Path, action="append", default=[], metavar="FILE",
+        help=f"landmark embedding (.npy, .pkl, .npz); may be given again; {beside}",
+    )  # fmt: skip
+    group.add_argument("--masks", type=Path, metavar="FILE", help="FLAME_masks.pkl or FLAME_masks_triangles.npy")
     group.add_argument("--uv", type=Path, metavar="FILE", help=".obj or .npz with texture coordinates")
     group.add_argument("--eyelids", type=Path, metavar="DIR", help="folder of l_eyelid.npy and r_eyelid.npy")
+    group.add_argument(
+        "--expressions", type=arguments.count, metavar="N", help="how many of the last components are expressions"
+    )
 
 
-def _convert_head(options: argparse.Namespace) -> None:
-    from .formats.head_model import HeadModel
+def _convert_head(options: argparse.Namespace) -> dict:
+    from .formats.flame.read import Companions
+    from .formats.head_model import HeadModel, is_head_file
+    from .worker.flame_conversion import convert_flame
 
-    HeadModel.load(options.input).save(options.output)
+    if options.output.suffix != ".npz":
+        raise ErlnetError("The output is not a .npz file", options.output, "name it HEAD.npz")
+    notes: list[str] = []
+    if is_head_file(options.input):
+        HeadModel.load(options.input).save(options.output)
+    else:
+        chosen = (tuple(options.landmarks), options.masks, options.uv, options.eyelids, options.expressions)
+        notes = convert_flame(options.input, options.output, Companions(*chosen)).notes
+    meta = HeadModel.load(options.output).meta
+    return {**{key: str(meta.get(key, "")) for key in ("id", "name", "licence")}, "note": notes}
 
 
 # In the order of asking; the last one takes what is left.

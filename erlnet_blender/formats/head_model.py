@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ErlnetError
 from .atomic import atomic_path
-from .npz import read_npz
+from .npz import members, read_npz
 
 JOINTS = ("root", "neck", "jaw", "left_eye", "right_eye")
 PARENTS = (-1, 0, 1, 1, 1)
@@ -162,6 +162,11 @@ class HeadModel:
 
 def _unknown(name: str, names: list[str]) -> int:
     raise KeyError(f"the head has no expression {name!r}, only {', '.join(names)}")
+
+
+def is_head_file(path: str | os.PathLike) -> bool:
+    """Whether `path` has the members of a file that `HeadModel.save` writes; they are not read."""
+    return {"expressiondirs", "parents", "meta"} <= members(path)
 
 
 def default_head_path() -> Path:
