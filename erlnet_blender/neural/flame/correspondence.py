@@ -18,7 +18,7 @@ from scipy.spatial import cKDTree
 
 from ...formats import cache
 from ...formats.head_model import JOINTS, HeadModel, default_head_path
-from .registration import Registration, Similarity, register
+from .registration import JAW, Registration, Similarity, is_skin, lip_of, register
 from .surface import Surface, SurfacePoints
 
 VERSION = 1
@@ -63,7 +63,7 @@ def correspondence(head: HeadModel) -> Correspondence:
     Raises:
         ErlnetError: the head does not look like one.
     """
-    key = _digest(head)
+    key = digest_of(head)
     if key not in _recent:
         _recent[key] = _find(head, key)
         while len(_recent) > 8:
@@ -104,11 +104,11 @@ def default_head() -> HeadModel:
     return HeadModel.load(default_head_path())
 
 
-def _digest(head: HeadModel) -> str:
-    """Changes with all that a correspondence depends on."""
+def digest_of(head: HeadModel, *also: str) -> str:
+    """Changes with all that a correspondence depends on, and with the arrays `also` of both heads."""
     digest = hashlib.sha256(f"{VERSION} {POINTS}".encode())
     for one in (default_head(), head):
-        for name in ("v_template", "faces", "weights", "J_regressor", "landmark_faces", "landmark_bary"):
+        for name in ("v_template", "faces", "weights", "J_regressor", "landmark_faces", "landmark_bary", *also):
             value = getattr(one, name)
             digest.update(b"" if value is None else np.ascontiguousarray(value).tobytes())
     return digest.hexdigest()[:32]
@@ -207,10 +207,14 @@ def _landmarks_from(laid: Registration, reference: HeadModel, head: HeadModel) -
     eyes = head.weights[:, JOINTS.index("left_eye") :].max(1) > 0.5
     is_eye = eyes[head.faces].all(1)
     iris = np.arange(LANDMARKS) >= 468
+    is_lip = theirs.on(reference.regions["lips"].astype(float), reference.faces) > 0.5
+    lip = np.where(is_lip, lip_of(theirs.on(reference.weights[:, JAW], reference.faces)), 0)
+    sides = lip_of(head.weights[head.faces, JAW].mean(1))
     faces, bary = np.full(LANDMARKS, -1), np.zeros((LANDMARKS, 3))
-    for mask, triangles in ((~iris, ~is_eye), (iris, is_eye)):
+    for mask, triangles in ((~iris, is_skin(head)), (iris, is_eye)):
         if triangles.any():
-            found, bary[mask], distance = Surface(head.v_template, head.faces[triangles]).nearest(carried[mask])
+            surface = Surface(head.v_template, head.faces[triangles], sides[triangles])
+            found, bary[mask], distance = surface.nearest(carried[mask], label=lip[mask])
             faces[mask] = np.where(distance < 0.01, np.flatnonzero(triangles)[found], -1)
     return SurfacePoints(np.where(own.exist, own.faces, faces), np.where(own.exist[:, None], own.bary, bary))
 

@@ -92,7 +92,7 @@ def register(
     number[vertices] = np.arange(len(vertices))
     triangles = number[source.faces[patch[source.faces].all(1)]]
     rest = source.v_template[vertices].astype(np.float64)
-    label = np.where(lips[vertices], np.where(source.weights[vertices, JAW] > 0.5, LOWER, UPPER), 0)
+    label = np.where(lips[vertices], lip_of(source.weights[vertices, JAW]), 0)
     surface = _skin_of(target)
     similarity = _similarity(source, target, rest, triangles, surface, anchors)
     moved, edges = similarity(rest), _stiffness_matrix(similarity(rest), triangles)
@@ -114,11 +114,11 @@ def register(
     if good.mean() < 0.7 or _unlike(rest[good], laid) > UNLIKE_M:
         remedy = "use a head in FLAME's format: metres, Y up, the face towards +Z"
         raise ErlnetError("The head cannot be laid over the default head, its face was not found", target.id, remedy)
-    kept = np.flatnonzero(_is_skin(target))
+    kept = np.flatnonzero(is_skin(target))
     return Registration(vertices, SurfacePoints(np.where(good, kept[faces], -1), bary), similarity)
 
 
-def _is_skin(head: HeadModel) -> np.ndarray:
+def is_skin(head: HeadModel) -> np.ndarray:
     """(F,) the triangles that are not eyeballs, nor what the head itself says lies inside or upon the skin."""
     inner = head.weights[:, JOINTS.index("left_eye") :].max(1) > 0.5
     for name in ("eyeballs", "teeth", "gums", "tongue", "mouth_bag", "brows", "lashes"):
@@ -128,11 +128,15 @@ def _is_skin(head: HeadModel) -> np.ndarray:
 
 
 def _skin_of(head: HeadModel) -> Surface:
-    triangles = head.faces[_is_skin(head)]
+    triangles = head.faces[is_skin(head)]
     if not len(triangles):
         raise ErlnetError("The head has no skin", head.id, "use a head in FLAME's format")
-    jaw = head.weights[triangles, JAW].mean(1)
-    return Surface(head.v_template, triangles, np.where(jaw > 0.5, LOWER, UPPER))
+    return Surface(head.v_template, triangles, lip_of(head.weights[triangles, JAW].mean(1)))
+
+
+def lip_of(jaw_weight: np.ndarray) -> np.ndarray:
+    """On which side of the mouth's slit skin of these jaw weights lies: `UPPER` or `LOWER`."""
+    return np.where(jaw_weight > 0.5, LOWER, UPPER)
 
 
 def _similarity(
