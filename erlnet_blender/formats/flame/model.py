@@ -65,9 +65,10 @@ def read_model(
     values = _model_in(contents, budget)
     arrays = {name: as_array(_value(values, name), budget, name) for name in _NEEDED if name != "kintree_table"}
     parents = _parents(values, budget)
-    template = _metres(arrays["v_template"], budget)
-    count = len(template)
+    template = arrays["v_template"]
+    count = len(template) if template.ndim == 2 else 0
     _check_kind(count, parents, values, budget)
+    _check_metres(template, budget)
     shapedirs, posedirs = arrays["shapedirs"], arrays["posedirs"]
     split = _shape_count(shapedirs, values, expressions, budget)
     if posedirs.shape == (36, 3 * count):
@@ -142,6 +143,8 @@ def _parents(values: dict, budget: Budget) -> list[int]:
 
 def _check_kind(count: int, parents: list[int], values: dict, budget: Budget) -> None:
     """Is it FLAME at all?"""
+    if count == 0:
+        budget.refuse(f"its v_template is no list of places, expected shape ({FLAME_VERTICES}, 3)")
     if count not in (FLAME_VERTICES, FLAME_VERTICES + TEETH):
         other = f" ({_OTHERS[count]})" if count in _OTHERS else ""
         budget.refuse(
@@ -154,15 +157,14 @@ def _check_kind(count: int, parents: list[int], values: dict, budget: Budget) ->
         budget.refuse(f"its bs_type is {kind}, FLAME's is lrotmin")
 
 
-def _metres(template: np.ndarray, budget: Budget) -> np.ndarray:
-    if template.ndim != 2 or template.shape[1] != 3 or template.dtype.kind != "f":
+def _check_metres(template: np.ndarray, budget: Budget) -> None:
+    if template.shape[1] != 3 or template.dtype.kind != "f":
         budget.refuse(f"its v_template has shape {template.shape}, expected ({FLAME_VERTICES}, 3)")
     if not np.isfinite(template).all():
         budget.refuse("its v_template holds NaN or infinity")
-    extent = float(np.ptp(template, axis=0).max()) if len(template) else 0.0
+    extent = float(np.ptp(template, axis=0).max())
     if not _EXTENT_M[0] < extent < _EXTENT_M[1]:
         budget.refuse(f"its v_template is {extent:.3g} m large, no head in metres")
-    return template
 
 
 def _shape_count(shapedirs: np.ndarray, values: dict, expressions: int | None, budget: Budget) -> int:

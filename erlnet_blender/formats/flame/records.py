@@ -56,7 +56,7 @@ class DtypeRecord(Record):
     """``numpy.dtype``: `value` is set; structure, alignment and metadata are refused."""
 
     def __init__(self, arguments: tuple, budget: Budget) -> None:
-        if not arguments or len(arguments) > 3 or not isinstance(arguments[0], (str, bytes)):
+        if not _is_tuple(arguments, 1, 2, 3) or not isinstance(arguments[0], (str, bytes)):
             budget.refuse("it makes a NumPy type from something other than its name")
         self.value = numeric_dtype(arguments[0], budget)
 
