@@ -22,16 +22,18 @@ from .operators import (
     import_track,
     mirror_pose,
     reset_face,
+    seat_joints,
     start_here,
     use_engine,
 )
-from .panels import render, sequencer, sidebar
-from .scene import jobs
+from .panels import head_sliders, render, sequencer, sidebar
+from .scene import jobs, seating
 
 MODULES: tuple[ModuleType, ...] = (
     preferences,
     properties,
     jobs,
+    seating,
     start_here,
     add_head,
     add_sound,
@@ -40,12 +42,14 @@ MODULES: tuple[ModuleType, ...] = (
     clear_bake,
     add_edit_layer,
     reset_face,
+    seat_joints,
     import_track,
     mirror_pose,
     export_track,
     use_engine,
     check_worker,
     sidebar,
+    head_sliders,
     sequencer,
     render,
     engine,

@@ -89,6 +89,12 @@ class ERLNET_PG_object(bpy.types.PropertyGroup):
         override={"LIBRARY_OVERRIDABLE"},
         **FILE,
     )
+    search: bpy.props.StringProperty(
+        name="Search", description="Show only the components with this in their name", options={"TEXTEDIT_UPDATE"}
+    )
+    show_all: bpy.props.BoolProperty(
+        name="Show All", description="Show every component of a head that gives them no names"
+    )
 
 
 CLASSES = (ERLNET_PG_scene, ERLNET_PG_object)

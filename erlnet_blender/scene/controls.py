@@ -69,6 +69,17 @@ SEMANTIC = {
     "neck_tighten": ("Neck", "tightens the neck", ("neck_tighten",)),
     "swallow": ("Swallow", "lifts the larynx", ("swallow",)),
 }
+# Where on the face an expression acts, by what its name begins with; what is not listed acts on the mouth.
+_REGIONS = {
+    "Brows": ("brow",),
+    "Eyes": ("squint", "eye", "lid"),
+    "Nose and cheeks": ("nose", "nostril", "cheek", "puff"),
+    "Mouth": (),
+    "Jaw and chin": ("jaw", "chin"),
+    "Tongue": ("tongue",),
+    "Neck": ("neck", "swallow"),
+}
+REGIONS = tuple(_REGIONS)
 # Expressions that go both ways.
 SIGNED = ("mouth_shift", "jaw_side", "tongue_side")
 
@@ -76,6 +87,11 @@ SIGNED = ("mouth_shift", "jaw_side", "tongue_side")
 def expression_key(index: int) -> str:
     """Name of the shape key, and of the raw control, of expression `index` (from 0)."""
     return f"Exp{index + 1:03d}"
+
+
+def region_of(expression: str) -> str:
+    """Which of `REGIONS` a named expression acts on."""
+    return next((region for region, starts in _REGIONS.items() if expression.startswith(starts)), "Mouth")
 
 
 def raw_controls(head: HeadModel) -> list[Control]:

@@ -27,6 +27,8 @@ from .rig_mesh import build_mesh
 RIG_VERSION = 2
 HEAD_ID, HEAD_PATH, HEAD_NAME = "erlnet_head_id", "erlnet_head_path", "erlnet_head_name"
 VERSION = "erlnet_rig_version"
+# What the head calls its components, as JSON lists, for panels: they must not open files.
+SHAPE_NAMES, EXPRESSION_NAMES = "erlnet_shape_names", "erlnet_expression_names"
 # The identity that the bones at rest were laid for.
 SEATED = "erlnet_seated_shape"
 # Identity coefficients closer than this are the same: it moves no vertex by 0.001 mm.
@@ -61,6 +63,8 @@ def build_rig(
     rig.rotation_euler = (np.pi / 2, 0.0, 0.0)
     rig[HEAD_ID], rig[VERSION] = head.id, RIG_VERSION
     rig[SEATED] = shape.tolist()
+    rig[SHAPE_NAMES] = json.dumps(head.meta.get("shape_names") or [])
+    rig[EXPRESSION_NAMES] = json.dumps(head.meta.get("expression_names") or [])
     rig[HEAD_PATH], rig[HEAD_NAME] = _portable(head_path), str(head.meta.get("name", head.id))
     _heads[_head_key(rig)] = head
     bpy.context.view_layer.update()

@@ -22,18 +22,17 @@ from .rig_bones import (
 from .rig_drags import add_drags, drag_rests
 from .rig_gaze import add_gaze, gaze_rest
 from .rig_pivots import add_pivots, moving_joints
-from .widgets import FLAT_RING, RING, wear
+from .widgets import FLAT_RING, GAZE, MIDDLE, RING, wear
 
 MECHANISM = "Mechanism"
-# Blender's bone colour sets: what moves the face stands out from what moves the whole.
-# Sizes and offsets are metres in FLAME's axes, from the head of the bone.
+# Outline, size and offset from the head of the bone in metres and FLAME's axes, colour.
 SHAPES = {
-    "root": (FLAT_RING, 0.16, (0.0, 0.0, 0.0), "THEME13"),
-    "neck": (FLAT_RING, 0.10, (0.0, 0.0, 0.0), "THEME09"),
-    "jaw": (RING, 0.018, (0.0, -0.065, 0.125), "THEME04"),
-    "left_eye": (RING, 0.016, (0.0, 0.0, 0.06), "THEME03"),
-    "right_eye": (RING, 0.016, (0.0, 0.0, 0.06), "THEME03"),
-    FACE_BONE: (RING, 0.03, (0.0, 0.0, 0.0), "THEME01"),
+    "root": (FLAT_RING, 0.16, (0.0, 0.0, 0.0), MIDDLE),
+    "neck": (FLAT_RING, 0.10, (0.0, 0.0, 0.0), MIDDLE),
+    "jaw": (RING, 0.018, (0.0, -0.065, 0.125), MIDDLE),
+    "left_eye": (RING, 0.016, (0.0, 0.0, 0.06), GAZE),
+    "right_eye": (RING, 0.016, (0.0, 0.0, 0.06), GAZE),
+    FACE_BONE: (RING, 0.03, (0.0, 0.0, 0.0), MIDDLE),
 }
 
 
@@ -81,7 +80,7 @@ def build_armature(
     add_drags(rig, head)
     add_gaze(rig)
     for bone_name, (outline, size_m, offset_m, colour) in SHAPES.items():
-        wear(rig.pose.bones[bone_name], outline, size_m, offset_m, colour)
+        wear(rig.pose.bones[bone_name], outline, size_m, colour, offset_m)
     armature.display_type = "STICK"
     rig.show_in_front = True
     return rig

@@ -6,13 +6,13 @@ import bpy
 import numpy as np
 
 from ..formats.head_model import HeadModel
-from .drags import Drag, drags_of, place_of
+from .drags import DETAIL, MAIN, Drag, drags_of, place_of
 from .drivers import drag_driver
 from .rig_bones import HIDDEN_LENGTH_M, BoneRest
-from .widgets import DIAMOND, wear
+from .widgets import DIAMOND, LEFT, MIDDLE, RIGHT, wear
 
-SIDE_COLOURS = {".L": "THEME04", ".R": "THEME01"}
-MIDDLE_COLOUR = "THEME09"
+COLOURS = {".L": LEFT, ".R": RIGHT}
+SIZE_M = {MAIN: 0.006, DETAIL: 0.0035}
 
 
 def drag_rests(head: HeadModel, shaped: np.ndarray) -> list[BoneRest]:
@@ -32,7 +32,7 @@ def add_drags(rig: bpy.types.Object, head: HeadModel) -> None:
             low = -1.0 if pull.sign == 0 else 0.0
             bone.id_properties_ui(pull.name).update(min=low, max=1.0, description="What dragging this bone adds")
             drag_driver(bone, f'["{pull.name}"]', pull.axis, pull.sign, drag.range_m)
-        wear(bone, DIAMOND, 0.005, colour=SIDE_COLOURS.get(drag.name[-2:], MIDDLE_COLOUR))
+        wear(bone, DIAMOND, SIZE_M[drag.collection], COLOURS.get(drag.name[-2:], MIDDLE))
 
 
 def _limit(bone: bpy.types.PoseBone, drag: Drag) -> None:

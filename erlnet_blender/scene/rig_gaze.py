@@ -8,7 +8,7 @@ import numpy as np
 from .controls import FACE_BONE, LOOK_AT
 from .drivers import sum_driver
 from .rig_bones import BoneRest
-from .widgets import CROSS, wear
+from .widgets import CROSS, GAZE, wear
 
 DISTANCE_M = 0.5
 # No eye turns further than this towards the target, radians up or down, and to a side.
@@ -25,7 +25,7 @@ def add_gaze(rig: bpy.types.Object) -> None:
     target = rig.pose.bones[LOOK_AT]
     target.rotation_mode = "XYZ"
     target.lock_rotation = target.lock_scale = (True, True, True)
-    wear(target, CROSS, 0.03, colour="THEME03")
+    wear(target, CROSS, 0.03, GAZE)
     for name in ("left_eye", "right_eye"):
         track = rig.pose.bones[name].constraints.new("DAMPED_TRACK")
         track.name = "Look at"

@@ -6,6 +6,8 @@ import bpy
 import numpy as np
 
 RING, FLAT_RING, DIAMOND, CROSS = "ring", "flat ring", "diamond", "cross"
+# Sides as everywhere in rigging: red is right, blue is left; yellow is the middle, green the eyes.
+RIGHT, LEFT, MIDDLE, GAZE = (1.0, 0.25, 0.2), (0.2, 0.6, 1.0), (1.0, 0.75, 0.1), (0.3, 0.9, 0.4)
 _TURN = np.linspace(0, 2 * np.pi, 32, endpoint=False)
 # Corners in FLAME's axes, unit size, each joined to the next and the last to the first.
 _OUTLINES = {
@@ -19,14 +21,24 @@ _OUTLINES = {
 
 
 def wear(
-    bone: bpy.types.PoseBone, outline: str, size_m: float, offset_m: tuple = (0.0, 0.0, 0.0), colour: str = "DEFAULT"
+    bone: bpy.types.PoseBone,
+    outline: str,
+    size_m: float,
+    colour: tuple[float, float, float],
+    offset_m: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> None:
     """Draw a bone as an outline of a size in metres, `offset_m` from its head in FLAME's axes."""
     bone.custom_shape = _widget(outline)
     bone.use_custom_shape_bone_size = False
     bone.custom_shape_scale_xyz = (size_m,) * 3
     bone.custom_shape_translation = offset_m
-    bone.color.palette = colour
+    bone.color.palette = "CUSTOM"
+    custom = bone.color.custom
+    custom.normal, custom.select, custom.active = colour, _lighter(colour, 0.5), _lighter(colour, 0.8)
+
+
+def _lighter(colour: tuple[float, float, float], share: float) -> list[float]:
+    return [value + share * (1 - value) for value in colour]
 
 
 def _widget(outline: str) -> bpy.types.Object:

@@ -10,8 +10,11 @@ from erlnet_blender import addon
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.face_track import CHANNELS, FaceTrack
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
+from erlnet_blender.panels import head_sliders
+from erlnet_blender.scene import seating
+from erlnet_blender.scene.controls import region_of
 from erlnet_blender.scene.pose import mirror_pose, mirrored_expressions, pose_channels
-from erlnet_blender.scene.rig import apply_frame, build_rig, read_frame, set_rotation
+from erlnet_blender.scene.rig import apply_frame, build_rig, mesh_of, read_frame, set_rotation
 from tests.flame_head import flame_sized_head
 
 from .reference import MM, evaluated_vertices
@@ -137,3 +140,51 @@ def test_both_say_why_they_cannot_run(operators):
         assert not operator.poll()
         with pytest.raises(RuntimeError, match="Add a head first"):
             operator()
+
+
+def test_a_dragged_identity_slider_moves_the_joints(rig, head, operators):
+    """What the timer does after a drag, and the button for where there is no timer."""
+    keys = mesh_of(rig).data.shape_keys.key_blocks
+    joint = rig.data.bones["jaw"].head_local.copy()
+    assert not operators.seat_joints.poll()
+    keys["Shape001"].value = 1.0
+    bpy.ops.mesh.primitive_cube_add()
+    bpy.ops.object.mode_set(mode="EDIT")
+    assert seating.seat_changed() is not None, "not while a mesh is being edited, but soon"
+    assert seating.unseated(bpy.context.scene) == [rig]
+    bpy.ops.object.mode_set(mode="OBJECT")
+    assert seating.seat_changed() is None
+    assert seating.unseated(bpy.context.scene) == []
+    assert (rig.data.bones["jaw"].head_local - joint).length > 1e-4
+    keys["Shape001"].value = 0.0
+    bpy.context.view_layer.objects.active = rig
+    assert operators.seat_joints() == {"FINISHED"}
+    assert (rig.data.bones["jaw"].head_local - joint).length < 1e-6
+
+
+def test_regions_of_the_default_head():
+    names = HeadModel.load(default_head_path()).expression_names
+    assert {region_of(name) for name in names} >= {"Brows", "Eyes", "Mouth", "Jaw and chin", "Tongue"}
+    assert region_of("lip_tighten") == "Mouth"
+    assert region_of("lid_follow_up_L") == "Eyes"
+    assert {region_of(name) for name in ("swallow", "neck_tighten")} == {"Neck"}
+
+
+def test_components_are_found_by_name_and_many_nameless_ones_are_few(rig, operators):
+    class Layout:
+        """Takes what a panel draws."""
+
+        def __getattr__(self, name):
+            return lambda *_, **__: Layout()
+
+    rig["erlnet_shape_names"] = '["head_width", "nose_tip_up"]'
+    assert head_sliders.labels(rig, "erlnet_shape_names", "Shape", 2) == {
+        "Shape001": "head_width", "Shape002": "nose_tip_up"
+    }  # fmt: skip
+    named = {f"Shape{i:03d}": f"width {i}" for i in range(30)}
+    nameless = {f"Shape{i:03d}": f"Shape{i:03d}" for i in range(300)}
+    assert len(head_sliders.shown(Layout(), rig, named)) == 30
+    rig.erlnet.search = "Width 2"
+    assert head_sliders.shown(Layout(), rig, named) == ["Shape002", *(f"Shape02{i}" for i in range(10))]
+    rig.erlnet.search = "299"
+    assert head_sliders.shown(Layout(), rig, nameless) == ["Shape299"]
