@@ -13,7 +13,8 @@ from ..scene.pose import rotation_path
 from ..scene.rig import find_rig, head_name_of
 from ..scene.stage import ENGINE
 from ..scene.strips import picture_strip
-from .sections import draw_bake, draw_voice, paragraph
+from ..worker import protocol
+from .sections import draw_bake, draw_outcome, draw_voice, paragraph
 
 
 class _Tab:
@@ -44,6 +45,8 @@ class ERLNET_PT_head(_Tab, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("erlnet.import_track", text="Import", icon="IMPORT")
         row.operator("erlnet.export_track", text="Export", icon="EXPORT")
+        layout.operator("erlnet.fit_photo", icon="IMAGE_DATA")
+        draw_outcome(layout, protocol.FIT_PHOTO)
 
 
 class ERLNET_PT_voice(_Tab, bpy.types.Panel):
