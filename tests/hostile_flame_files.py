@@ -246,7 +246,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "empty memo": (_raw(b"\x80\x02h\x07."), "memo 7 is empty"),
     "empty stack": (_raw(b"\x80\x02R."), "pop from empty list"),
     # Bombs.
-    "nested lists": (_raw(b"(" + b"]" * 600_000 + b"."), "more than 500000 steps"),
+    "nested lists": (_raw(b"(" + b"]" * 400_000 + b"."), "more than 300000 steps"),
     "laughs": (_dumped(lambda _: model(v_template=_laughs())), "something other than numbers"),
     "many entries": (_raw(b"\x80\x02}(" + b"".join(b"M" + struct.pack("<H", i) + b"N" for i in range(5000)) + b"u."),
                      "more than 4096 entries"),
@@ -282,7 +282,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
     "gzip": (_raw(gzip.compress(b"x" * 100)), "compressed with gzip"),
     "login page": (_raw(b"\n<!DOCTYPE html><html><body>Sign in</body></html>"), "web page"),
     "lfs pointer": (_raw(b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"), "git-lfs"),
-    "text": (_raw(b"This is no model.\n"), "no pickle, .npy"),
+    "text": (_raw(b"This is no model.\n"), "no head model, no pickle"),
     "empty": (_raw(b""), "file is empty"),
     "folder": (_folder, "a folder"),
     "pipe": (_fifo, "a pipe"),

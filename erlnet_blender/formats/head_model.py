@@ -148,6 +148,8 @@ class HeadModel:
         Raises:
             ErlnetError: the file is missing, not a head model, or damaged.
         """
+        if Path(path).is_file() and not members(path):
+            raise ErlnetError("Not a head model of ERLNet", path, "convert it with `erlnet convert`")
         arrays = read_npz(path, "head model")
         missing = [name for name in REQUIRED if name not in arrays]
         if missing:

@@ -73,14 +73,14 @@ def test_mutations_end_in_a_head_or_a_sentence(kind, tmp_path):
     for _ in range(PER_KIND):
         path.write_bytes(mutated(data, rng))
         entries = entries or set(os.listdir(tmp_path))
-        start = time.monotonic()
+        start = time.process_time()
         try:
             head, _ = read_flame(path, Companions(expressions=2))
             assert isinstance(head, HeadModel)
             ends["head"] += 1
         except ErlnetError as error:
             ends["refused"] += "\n" not in str(error)
-        assert time.monotonic() - start < PATIENCE_S
+        assert time.process_time() - start < PATIENCE_S
     assert set(sys.modules) == modules
     assert set(os.listdir(tmp_path)) == entries
     assert sum(ends.values()) == PER_KIND

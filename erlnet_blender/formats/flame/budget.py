@@ -10,7 +10,7 @@ from ...errors import ErlnetError
 
 MAX_FILE_BYTES = 512 << 20
 MAX_BYTES = 1 << 30
-MAX_STEPS = 500_000
+MAX_STEPS = 300_000
 MAX_SECONDS = 20.0
 REMEDY = "choose the model file as its makers hand it out"
 

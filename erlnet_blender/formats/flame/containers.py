@@ -82,7 +82,7 @@ def read_contents(file: BinaryIO, budget: Budget) -> Any:
         return _plain(read_npy(file, budget))
     if start[:1] == b"\x80" or re.match(rb"[(}\]c]", start):
         return _plain(unpickle(file, ALL_KNOWN, budget))
-    budget.refuse("it is no pickle, .npy, .npz or .pt file")
+    budget.refuse("it is no head model, no pickle, .npy, .npz or .pt file at all")
 
 
 def _plain(value: Any) -> Any:
