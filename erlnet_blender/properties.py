@@ -78,6 +78,18 @@ class ERLNET_PG_scene(bpy.types.PropertyGroup):
         min=0,
         max=256,
     )
+    pose_strength: bpy.props.FloatProperty(
+        name="Strength",
+        description="How far a click on a pose goes from the present face to the pose",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    pose_key: bpy.props.BoolProperty(name="Key", description="A click on a pose sets keys at this frame", default=False)
+    pose_leave_mouth: bpy.props.BoolProperty(
+        name="Emotions Leave the Mouth", description="An emotion leaves alone what speech moves", default=False
+    )
 
 
 class ERLNET_PG_object(bpy.types.PropertyGroup):
