@@ -33,17 +33,28 @@ class _Ch:
         self.x, self._dirty_vars, self._itr, self._status = x, {"x"}, None, "new"
 
 
+class _Select:
+    """Stands for chumpy.reordering.Select: entries of another array."""
+
+    def __init__(self, a: _Ch, idxs: np.ndarray, preferred_shape: tuple) -> None:
+        self.a, self.idxs, self.preferred_shape = a, idxs, preferred_shape
+
+
 @contextmanager
 def chumpy():
-    """`chumpy.ch.Ch` can be pickled by that name inside the block."""
-    package, module = types.ModuleType("chumpy"), types.ModuleType("chumpy.ch")
-    _Ch.__module__, _Ch.__name__, _Ch.__qualname__ = "chumpy.ch", "Ch", "Ch"
-    module.Ch, package.ch = _Ch, module
-    sys.modules.update({"chumpy": package, "chumpy.ch": module})
+    """`chumpy.ch.Ch` and `chumpy.reordering.Select` can be pickled by these names inside the block."""
+    names = {"chumpy.ch": _Ch, "chumpy.reordering": _Select}
+    sys.modules["chumpy"] = types.ModuleType("chumpy")
+    for module, stand_in in names.items():
+        name = stand_in.__name__.removeprefix("_")
+        stand_in.__module__, stand_in.__name__, stand_in.__qualname__ = module, name, name
+        sys.modules[module] = types.ModuleType(module)
+        setattr(sys.modules[module], name, stand_in)
     try:
-        yield _Ch
+        yield _Ch, _Select
     finally:
-        del sys.modules["chumpy"], sys.modules["chumpy.ch"]
+        for module in ("chumpy", *names):
+            del sys.modules[module]
 
 
 class Python2Pickler(pickle._Pickler):
@@ -117,11 +128,17 @@ def _with_teeth(arrays: dict) -> dict:
     return result
 
 
-def write_flame2020(folder: Path, gender: str = "generic", protocol: int = 2, name: str = "", **counts) -> Path:
+def write_flame2020(
+    folder: Path, gender: str = "generic", protocol: int = 2, name: str = "", select: bool = False, **counts
+) -> Path:
     """FLAME 2020 (and 2023): a Python 2 pickle, shapedirs wrapped by chumpy, the regressor by SciPy."""
-    with chumpy() as Ch:
+    with chumpy() as (Ch, Select):
         model = model_dict(**counts)
         model["shapedirs"] = Ch(model["shapedirs"])
+        if select:  # as chumpy leaves a slice: entries of the whole, turned to the wanted shape
+            whole, shape = model["shapedirs"].x, model["shapedirs"].x.shape
+            turned = Ch(np.ascontiguousarray(whole.reshape(-1)[::-1]))
+            model["shapedirs"] = Select(turned, np.arange(whole.size)[::-1], shape)
         return pickled(model, folder / (name or f"{gender}_model.pkl"), python2=True, protocol=protocol)
 
 

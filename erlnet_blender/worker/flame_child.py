@@ -7,6 +7,7 @@ stdout: ``{"id": …, "name": …, "notes": […]}`` or ``{"error": [what, where
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -50,7 +51,8 @@ def confine() -> None:
         ):
             hard = resource.getrlimit(limit)[1]
             if hard == resource.RLIM_INFINITY or hard > value:
-                resource.setrlimit(limit, (value, value))
+                with contextlib.suppress(ValueError, OSError):  # macOS knows some limits by name only
+                    resource.setrlimit(limit, (value, value))
     sys.addaudithook(_refuse)
 
 

@@ -102,6 +102,12 @@ def test_reading_needs_neither_scipy_nor_chumpy_nor_torch(tmp_path):
     assert done.stdout.strip() == "[]"
 
 
+def test_chumpys_slices(tmp_path):
+    path = files.write_flame2020(tmp_path, select=True, shapes=3, expressions=2)
+    head, _ = read_flame(path, Companions(expressions=2))
+    assert_same(head, 3, 2)
+
+
 def test_big_endian_and_fortran_order_are_only_layout(tmp_path):
     model = files.model_dict(shapes=3, expressions=2)
     model["v_template"] = np.asfortranarray(model["v_template"]).astype(">f8")
