@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import bpy
 import numpy as np
 import pytest
+import soundfile
 
 from erlnet_blender import addon
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
+from erlnet_blender.scene.movie import open_scene
 from erlnet_blender.scene.rig import head_of, head_path_of, mesh_of, rigs_of
 from erlnet_blender.worker import environment
 
@@ -15,6 +21,7 @@ from .. import flame_files as files
 from ..hostile_flame_files import CODE, MARKER
 
 SMALL = {"shapes": 12, "expressions": 6}
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(autouse=True)
@@ -82,3 +89,29 @@ def test_our_own_head_is_used_where_it_lies():
     bpy.ops.erlnet.add_head(filepath=str(default_head_path()))
     assert head_path_of(only_rig()) == default_head_path()
     assert head_of(only_rig()).id == HeadModel.load(default_head_path()).id
+
+
+def test_a_head_without_names_landmarks_and_textures_is_converted_and_speaks(tmp_path):
+    """`erlnet convert`, then `erlnet bake --head`: a scene whose jaw and expressions are keyed and move the mesh."""
+
+    def erlnet(*words):
+        command = [sys.executable, "-m", "erlnet_blender.cli", *map(str, words)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, timeout=200)
+        assert done.returncode == 0, done.stderr
+
+    speech = ROOT / "erlnet_blender" / "assets" / "demo_speech.flac"
+    samples, rate_hz = soundfile.read(speech, frames=16000)
+    soundfile.write(tmp_path / "second.wav", samples, rate_hz)
+    head_file, scene_file = tmp_path / "head.npz", tmp_path / "scene.blend"
+    erlnet("convert", files.write_flame2023_open(tmp_path, shapes=12, expressions=40), "-o", head_file)
+    erlnet("bake", tmp_path / "second.wav", "-o", scene_file, "--head", head_file)
+    scene = open_scene(scene_file)
+    (rig,) = rigs_of(scene)
+    assert head_of(rig).id == HeadModel.load(head_file).id
+    moves = []
+    for frame in range(1, 26, 4):
+        scene.frame_set(frame)
+        moves.append(evaluated(mesh_of(rig)))
+    spread = np.ptp(np.array(moves), axis=0).max()
+    assert 0.002 < spread < 0.05, "the mouth opens by millimetres, nothing explodes"
+    assert np.isfinite(moves).all()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -76,6 +76,12 @@ def read_flame(path: Path, companions: Companions | None = None) -> tuple[HeadMo
     return head, notes
 
 
+def _hash_into(digest: hashlib._Hash, path: Path) -> None:
+    with open_regular(path) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+
+
 def fingerprint(path: Path) -> str:
     """Hexadecimal sha256 of the model and of the companions beside it: equal where `read_flame` would read the same.
 
@@ -83,16 +89,15 @@ def fingerprint(path: Path) -> str:
         ErlnetError: the model cannot be opened.
     """
     digest = hashlib.sha256(f"{READER_VERSION} {path.name}".encode())
-    companions = _beside(path, LANDMARK_FILES + MASK_FILES + UV_FILES + EYELID_FILES)
-    for file_path in (path, *companions):
-        with open_regular(file_path) as file:
-            digest.update(f"\0{file_path.name}\0".encode())
-            while block := file.read(1 << 20):
-                digest.update(block)
+    _hash_into(digest, path)
+    for companion in _beside(path, LANDMARK_FILES + MASK_FILES + UV_FILES + EYELID_FILES):
+        digest.update(f"\0{companion.name}\0".encode())
+        with contextlib.suppress(ErlnetError):  # it will be left out
+            _hash_into(digest, companion)
     return digest.hexdigest()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _opened(path: Path) -> Iterator[tuple[BinaryIO, Budget]]:
     """A file and a budget for it; what no check foresaw is still one sentence and no traceback."""
     with open_regular(path) as file:
