@@ -15,8 +15,10 @@ from mathutils import Quaternion
 
 from ..errors import ErlnetError
 from ..formats.atomic import write_bytes
-from .controls import EYELIDS, FACE_BONE, expression_key, semantic_controls
+from .controls import EYELID_KEYS, EYELIDS, FACE_BONE, expression_key, semantic_controls
 from .curves import channels_of, ensure_curve, slot_for
+from .drags import OPEN_KEY, drags_of
+from .pose import rotation_path
 from .pose_library import EMOTION, EMOTIONS, VISEME, VISEMES, FacePose, moves_anything, pose_values
 from .rig import HEAD_ID, head_name_of, head_of, quaternion_of, set_rotation
 
@@ -34,14 +36,21 @@ SUBTLE = 0.5
 
 @dataclass(frozen=True)
 class PoseChannels:
-    """What a pose sets on a rig: custom properties of the face bone, and the rotation of the jaw if it sets that."""
+    """What a pose sets on a rig.
+
+    Args:
+        face: custom properties of the face bone.
+        jaw: the rotation of the jaw, if the pose sets that.
+        handles: (bone, axis) of the handles that go back to rest.
+    """
 
     face: dict[str, float]
     jaw: Quaternion | None
+    handles: tuple[tuple[str, int], ...]
 
 
 def channels_of_pose(rig: bpy.types.Object, pose: FacePose, leave_mouth: bool = False) -> PoseChannels:
-    """The numbers of a pose for this rig; sliders that add to what it sets go to 0.
+    """The numbers of a pose for this rig; sliders and handles that add to what it sets go to 0.
 
     Raises:
         ErlnetError: the head's expressions have none of the names that the pose needs.
@@ -59,14 +68,15 @@ def channels_of_pose(rig: bpy.types.Object, pose: FacePose, leave_mouth: bool = 
     if head.eyelids is not None and pose.kind == EMOTION:
         face |= dict.fromkeys(EYELIDS, pose.eyelid)
     sets_jaw = not leave_mouth
-    bone = rig.pose.bones[FACE_BONE]
-    keys = {*face, *(("Eyelid_L", "Eyelid_R") if EYELIDS[0] in face else ())}
+    keys = {*face, *(EYELID_KEYS if EYELIDS[0] in face else ()), *((OPEN_KEY,) if sets_jaw else ())}
     for control in semantic_controls(head):
-        covered = set(control.keys) <= keys if control.keys else sets_jaw
-        if covered and control.name in bone:
+        adds_to = control.keys or (control.name,)
+        if keys.issuperset(adds_to) and control.name in rig.pose.bones[FACE_BONE]:
             face[control.name] = 0.0
+    pulled = {(drag.name, pull.axis) for drag in drags_of(head) for pull in drag.pulls if pull.key in keys}
+    handles = tuple(sorted((bone, axis) for bone, axis in pulled if bone in rig.pose.bones))
     jaw = quaternion_of(np.array([np.radians(pose.jaw_deg), 0.0, 0.0])) if sets_jaw else None
-    return PoseChannels(face, jaw)
+    return PoseChannels(face, jaw, handles)
 
 
 def apply_pose(
@@ -87,18 +97,31 @@ def apply_pose(
         face[name] = (1 - strength) * float(face[name]) + strength * value
     if channels.jaw is not None:
         set_rotation(jaw, jaw.matrix_basis.to_quaternion().slerp(channels.jaw, strength))
+    for bone, axis in channels.handles:
+        rig.pose.bones[bone].location[axis] *= 1 - strength
     if key:
-        for name in channels.face:
-            face.keyframe_insert(f'["{name}"]', group="Expression")
-        if channels.jaw is not None:
-            jaw.keyframe_insert(_rotation_path(jaw), group="Jaw")
+        _key_pose(rig, channels)
     # Custom properties set from Python are not noticed by the dependency graph on their own.
     rig.update_tag()
 
 
-def _rotation_path(bone: bpy.types.PoseBone) -> str:
-    paths = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
-    return paths.get(bone.rotation_mode, "rotation_euler")
+def _key_pose(rig: bpy.types.Object, channels: PoseChannels) -> None:
+    bones = rig.pose.bones
+    for name in channels.face:
+        bones[FACE_BONE].keyframe_insert(f'["{name}"]', group="Expression")
+    if channels.jaw is not None:
+        bones["jaw"].keyframe_insert(rotation_path(bones["jaw"]), group="Jaw")
+    for bone, axis in channels.handles:
+        # Handles that were never moved need no keys.
+        if bones[bone].location[axis] or _has_key(rig, bones[bone].path_from_id("location"), axis):
+            bones[bone].keyframe_insert("location", index=axis, group=bone)
+
+
+def _has_key(rig: bpy.types.Object, path: str, index: int) -> bool:
+    animation = rig.animation_data
+    action = animation.action if animation is not None else None
+    curves = channels_of(action, getattr(animation, "action_slot", None)) if action is not None else None
+    return curves is not None and curves.fcurves.find(path, index=index) is not None
 
 
 def add_pose_assets(rig: bpy.types.Object) -> list[bpy.types.Action]:
@@ -143,12 +166,14 @@ def _pose_asset(rig: bpy.types.Object, pose: FacePose, strength: float) -> bpy.t
 def _write_pose(action: bpy.types.Action, rig: bpy.types.Object, channels: PoseChannels, strength: float) -> None:
     curves = channels_of(action, slot_for(action, rig))
 
-    def put(bone: str, path: str, group: str, *values: float) -> None:
-        for index, value in enumerate(values):
+    def put(bone: str, path: str, group: str, *values: float, first: int = 0) -> None:
+        for index, value in enumerate(values, first):
             ensure_curve(curves, f'pose.bones["{bone}"]{path}', index, group).keyframe_points.insert(1, value)
 
     for name, value in channels.face.items():
         put(FACE_BONE, f'["{name}"]', FACE_BONE, strength * value)
+    for bone, axis in channels.handles:
+        put(bone, ".location", bone, 0.0, first=axis)
     if channels.jaw is not None:
         turn = Quaternion().slerp(channels.jaw, strength)
         axis, angle = turn.to_axis_angle()

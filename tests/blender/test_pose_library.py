@@ -95,6 +95,21 @@ def test_a_viseme_takes_the_place_of_whatever_the_mouth_did():
     np.testing.assert_allclose(frame.expr[0], [0, 0, 0, 0, 0, 0.9], atol=1e-6)
 
 
+def test_handles_on_the_mouth_go_back_and_the_eyes_target_stays():
+    rig = build_rig(speaking_head())
+    bones = rig.pose.bones
+    bones["lips"].location, bones["look_at"].location = (0.0, -0.01, 0.01), (0.1, 0.0, 0.0)
+    bones[FACE_BONE]["look_at"] = 0.5
+    assert evaluated(rig).expr[0, 4] == pytest.approx(0.5, abs=1e-5), "the handle pulls at pucker"
+    apply_pose(rig, POSES["sil"], 0.5)
+    assert evaluated(rig).expr[0, 4] == pytest.approx(0.25, abs=1e-5)
+    add_pose_assets(rig)
+    rig.pose.apply_pose_from_action(pose_assets(rig)["sil"], evaluation_time=1.0)
+    assert not evaluated(rig).expr.any()
+    assert bones[FACE_BONE]["look_at"] == 0.5
+    assert bones["look_at"].location.x == pytest.approx(0.1)
+
+
 def test_an_emotion_can_leave_the_mouth():
     rig = build_rig(speaking_head())
     apply_pose(rig, POSES["ih"])
