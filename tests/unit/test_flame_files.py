@@ -168,7 +168,7 @@ def test_landmarks_come_in_mediapipes_order(write, index, tmp_path):
     default = HeadModel.load(default_head_path())
     error = np.linalg.norm(places(head)[list(index)] - places(default)[list(index)], axis=1)
     assert np.median(error) < 0.002
-    assert error[np.array(index) < 468].max() < 0.004
+    assert error[np.array(index) < 468].max() < 0.006
 
 
 def places(head):
