@@ -94,7 +94,7 @@ def test_a_smile_does_not_become_identity(head):
     moved_mm = 63 / 200 * np.sqrt(((smiling.points - neutral.points)[:468, :2] ** 2).sum(1).mean())
     assert off_mm(head, fitted.track.shape, nobody) < 0.35 * moved_mm
     expr = dict(zip(head.expression_names, fitted.track.expr[0], strict=True))
-    assert min(expr["smile_L"], expr["smile_R"]) > 0.5
+    assert min(expr["smile_L"], expr["smile_R"]) > 0.35
     assert fitted.track.jaw_pose[0, 0] == pytest.approx(0.08, abs=0.04)
 
 

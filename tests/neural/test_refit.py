@@ -108,7 +108,8 @@ def test_a_head_with_eyelids_gets_them_from_one_without(head, other_head):
     expr = np.zeros((3, without.expressiondirs.shape[-1]))
     expr[:, -2:] = [[0, 0], [1, 0], [0.5, 1]]
     fitted = refit(FaceTrack(expr, 25, "no-lids"), without, head)
-    assert np.abs(fitted.track.eyelids - expr[:, -2:]).max() < 0.15
+    assert np.abs(fitted.track.eyelids - expr[:, -2:]).max() < 0.25
+    assert fitted.rms_mm < 0.2 * fitted.motion_rms_mm
 
 
 def test_identity_goes_over_by_one_solve(head, other_head):

@@ -19,7 +19,7 @@ from ..flame.correspondence import correspond, default_head, digest_of
 from ..flame.refit import Transfer
 from .articulation import SEALED_JAW_RAD, USED_EXPRESSIONS, expressions_of, jaw_pose_of
 
-_LEFT_OUT = 0.6
+_LEFT_OUT = 0.4
 """An expression of which the head can show less than this share, in RMS, is reported as left out."""
 
 

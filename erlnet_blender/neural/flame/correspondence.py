@@ -21,7 +21,7 @@ from ...formats.head_model import JOINTS, HeadModel, default_head_path
 from .registration import JAW, Registration, Similarity, is_skin, lip_of, register
 from .surface import Surface, SurfacePoints
 
-VERSION = 1
+VERSION = 2
 POINTS = 1500
 LANDMARKS = 478
 # The regions of the default head that matter, by how many times as many points as the plain face they get.
@@ -214,7 +214,7 @@ def _landmarks_from(laid: Registration, reference: HeadModel, head: HeadModel) -
     for mask, triangles in ((~iris, is_skin(head)), (iris, is_eye)):
         if triangles.any():
             surface = Surface(head.v_template, head.faces[triangles], sides[triangles])
-            found, bary[mask], distance = surface.nearest(carried[mask], label=lip[mask])
+            found, bary[mask], distance = surface.nearest(carried[mask], label=lip[mask], candidates=24)
             faces[mask] = np.where(distance < 0.01, np.flatnonzero(triangles)[found], -1)
     return SurfacePoints(np.where(own.exist, own.faces, faces), np.where(own.exist[:, None], own.bary, bary))
 

@@ -135,8 +135,8 @@ def _skin_of(head: HeadModel) -> Surface:
 
 
 def lip_of(jaw_weight: np.ndarray) -> np.ndarray:
-    """On which side of the mouth's slit skin of these jaw weights lies: `UPPER` or `LOWER`."""
-    return np.where(jaw_weight > 0.5, LOWER, UPPER)
+    """On which side of the mouth's slit skin of these jaw weights lies: `UPPER`, `LOWER`, or 0 at its corners."""
+    return np.where(jaw_weight > 0.7, LOWER, np.where(jaw_weight < 0.3, UPPER, 0))
 
 
 def _similarity(
