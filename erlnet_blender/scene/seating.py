@@ -22,8 +22,8 @@ def unseated(scene: bpy.types.Scene) -> list[bpy.types.Object]:
 
 @persistent
 def on_update(scene: bpy.types.Scene, depsgraph: bpy.types.Depsgraph | None = None) -> None:
-    """After a change of shape keys, look in a moment whether an identity was among it."""
-    if depsgraph is not None and any(isinstance(update.id, bpy.types.Key) for update in depsgraph.updates):
+    """After a change of a mesh, look in a moment whether it was an identity; a shape key tags the object."""
+    if depsgraph is not None and any(update.is_updated_geometry for update in depsgraph.updates):
         _look_soon()
 
 
