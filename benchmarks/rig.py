@@ -1,8 +1,8 @@
 """How fast a rig of FLAME's size plays, and what each of its parts costs: python -m benchmarks.rig [--json FILE].
 
 A head of 5,000 vertices, 300 identity and 100 expression components, 36 pose correctives and joints that the
-expressions move, all 100 expressions, jaw, neck, eyes and root keyed on 100 frames. Time is the processor's, summed over
-threads, so that other work on the machine does not count; a viewport's frame rate cannot be below what it says.
+expressions move, all 100 expressions, jaw, neck, eyes and root keyed on 100 frames. Time is the processor's, summed
+over threads, so other work on the machine does not count, and a viewport is no slower unless drawing takes long.
 Milliseconds depend on the machine; the ratios, of layouts measured in turn in one run, less so.
 """
 

@@ -169,8 +169,10 @@ def identity_of(rig: bpy.types.Object) -> np.ndarray:
     keys = mesh_of(rig).data.shape_keys.key_blocks
     values = np.empty(len(keys), np.float32)
     keys.foreach_get("value", values)
-    # The basis is the first key, the identity follows it.
-    return values[1 : 1 + sum(key.name.startswith("Shape") for key in keys)]
+    first = keys.find("Shape001")
+    # They are one run, at the end, or in a rig of an earlier version at the beginning.
+    count = sum(key.name.startswith("Shape") for key in keys)
+    return values[first : first + count] if count else values[:0]
 
 
 def set_shape(rig: bpy.types.Object, coefficients: np.ndarray) -> None:
@@ -192,8 +194,8 @@ def set_shape(rig: bpy.types.Object, coefficients: np.ndarray) -> None:
     values = np.pad(shape, (0, count - len(shape)))
     _seat(rig, values)
     keys = mesh_object.data.shape_keys.key_blocks
-    for index in np.flatnonzero(np.abs(values - identity_of(rig)) > 0):
-        keys[1 + int(index)].value = float(values[index])
+    for index in np.flatnonzero(values != identity_of(rig)):
+        keys[f"Shape{index + 1:03d}"].value = float(values[index])
     bpy.context.view_layer.update()
 
 

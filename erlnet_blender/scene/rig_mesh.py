@@ -78,9 +78,6 @@ def _add_shape_keys(mesh_object: bpy.types.Object, head: HeadModel, shape: np.nd
         key.value = 0.0
         return key
 
-    for index in range(head.shapedirs.shape[-1]):
-        key = add(f"Shape{index + 1:03d}", head.shapedirs[..., index])
-        key.value = float(shape[index]) if index < len(shape) else 0.0
     for index in range(head.expressiondirs.shape[-1]):
         add(f"Exp{index + 1:03d}", head.expressiondirs[..., index])
     for joint, entry in corrective_entries(head):
@@ -88,6 +85,10 @@ def _add_shape_keys(mesh_object: bpy.types.Object, head: HeadModel, shape: np.nd
     if head.eyelids is not None:
         for name, offsets in zip(EYELID_KEYS, head.eyelids, strict=True):
             add(name, offsets)
+    # The identity, which no driver looks for, comes last: Blender finds a key by walking through those before it.
+    for index in range(head.shapedirs.shape[-1]):
+        key = add(f"Shape{index + 1:03d}", head.shapedirs[..., index])
+        key.value = float(shape[index]) if index < len(shape) else 0.0
 
 
 def pose_key(joint: int, entry: int) -> str:
