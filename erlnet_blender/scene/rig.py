@@ -13,7 +13,7 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from mathutils import Quaternion, Vector
+from mathutils import Matrix, Quaternion, Vector
 
 from ..errors import ErlnetError
 from ..face_track import FaceTrack
@@ -219,7 +219,15 @@ def is_seated(rig: bpy.types.Object) -> bool:
 def _seat(rig: bpy.types.Object, shape: np.ndarray) -> None:
     head = head_of(rig)
     rests = all_rests(head, shaped_vertices(head, shape))
+    hung = [child for child in rig.children if child.parent_type == "BONE" and child.parent_bone in rig.data.bones]
+    before = [rig.data.bones[child.parent_bone].matrix_local.copy() for child in hung]
     lay_bones(rig.data, [rest for rest in rests if rest.name in rig.data.bones])
+    # What hangs on a bone (hair, glasses) stays where it is while the bone moves at rest. Bones do not turn, so the
+    # tail that things hang on moves as the head of the bone does.
+    for child, place in zip(hung, before, strict=True):
+        moved = rig.data.bones[child.parent_bone].matrix_local
+        back = Matrix.Translation(place.translation - moved.translation)
+        child.matrix_parent_inverse = back @ child.matrix_parent_inverse
     rig[SEATED] = np.asarray(shape, float).tolist()
 
 

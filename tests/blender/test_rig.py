@@ -315,3 +315,14 @@ def test_drivers_find_their_keys_before_the_identity(rig):
     assert names[0] == "Basis"
     assert all(name.startswith("Shape") for name in names[-3:])
     assert not any(name.startswith("Shape") for name in names[:-3])
+
+
+def test_what_hangs_on_a_bone_stays_when_the_bone_is_seated_anew(rig):
+    glasses = bpy.data.objects.new("Glasses", None)
+    bpy.context.scene.collection.objects.link(glasses)
+    glasses.parent, glasses.parent_type, glasses.parent_bone = rig, "BONE", "neck"
+    bpy.context.view_layer.update()
+    before, neck = glasses.matrix_world.copy(), rig.data.bones["neck"].head_local.copy()
+    set_shape(rig, [2.0, -2.0, 2.0])
+    assert (rig.data.bones["neck"].head_local - neck).length > 0.1 * MM
+    np.testing.assert_allclose(glasses.matrix_world, before, atol=1e-6)
