@@ -5,6 +5,8 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 # Besides the 4.5 of .venv. The 4.2 wheel has no sound, the 5.2 wheel needs Python 3.13: see docs/manual.md.
 OTHER_BLENDERS := 5.0
+# What a real Blender can run with its own Python: no torch, no sound files.
+IN_BLENDER := $(patsubst %,tests/blender/test_%.py,rig rig_controls pose keyframes layers camera appearance)
 
 .PHONY: help setup demo test check lint test-blender extension bench gallery assets head speech avatar clean
 help:  ## list the targets
@@ -34,9 +36,13 @@ lint: setup
 	$(BIN)/ruff check .
 	$(BIN)/pyright --level error
 
-test-blender: setup $(OTHER_BLENDERS:%=build/bpy-%/.ready)  ## the tests inside every bpy there is for Python 3.11
+test-blender: setup $(OTHER_BLENDERS:%=build/bpy-%/.ready)  ## the tests inside every bpy there is for Python 3.11, and in BLENDER=/path/to/blender
 	$(BIN)/python -m pytest tests/blender
 	for version in $(OTHER_BLENDERS); do build/bpy-$$version/bin/python -m pytest tests/blender || exit; done
+ifdef BLENDER
+	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade --target build/pure 'pytest>=8,<10' 'pytest-timeout>=2.3'
+	$(BLENDER) -b --factory-startup --python tests/in_blender.py -- build/pure $(IN_BLENDER)
+endif
 
 build/bpy-%/.ready: $(READY)
 	$(PYTHON) -m venv build/bpy-$*
@@ -48,8 +54,9 @@ build/bpy-%/.ready: $(READY)
 extension: setup  ## build/erlnet_blender-VERSION.zip, to install in Blender
 	$(BIN)/python -m studio.extension -o build
 
-bench: setup  ## speed of the renderer and of speech to face, as ratios
+bench: setup  ## speed of the renderer, of speech to face and of the rig, as ratios
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.rig
 
 gallery: setup  ## docs/contact_sheet.jpg and gallery.md: both preset heads in Cycles, judged by FaceMesh
 	$(BIN)/python -m studio.gallery

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import arguments
+from . import arguments, conversion, photo_fit
 from .console import progress, quiet_blender
 from .errors import Cancelled, ErlnetError, WorkerError
 from .style_presets import STYLE_PRESETS
@@ -103,6 +103,10 @@ def parser() -> argparse.ArgumentParser:
     evaluate.add_argument("data", type=Path, metavar="CORPUS|DATASET")
     evaluate.add_argument("--weights", type=Path, metavar="W", help="default: the shipped ones")
     evaluate.add_argument("--json", action="store_true")
+
+    conversion.add_arguments(command("convert", conversion.convert, "a FLAME file to a head, a track to another head"))
+
+    photo_fit.add_arguments(command("fit", photo_fit.fit, "a head like the one in a photograph"))
 
     doctor = command("doctor", _doctor, "what is installed, what is missing, what to do")
     doctor.add_argument("--json", action="store_true")

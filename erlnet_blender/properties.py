@@ -78,6 +78,18 @@ class ERLNET_PG_scene(bpy.types.PropertyGroup):
         min=0,
         max=256,
     )
+    pose_strength: bpy.props.FloatProperty(
+        name="Strength",
+        description="How far a click on a pose goes from the present face to the pose",
+        default=1.0,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+    )
+    pose_key: bpy.props.BoolProperty(name="Key", description="A click on a pose sets keys at this frame", default=False)
+    pose_leave_mouth: bpy.props.BoolProperty(
+        name="Emotions Leave the Mouth", description="An emotion leaves alone what speech moves", default=False
+    )
 
 
 class ERLNET_PG_object(bpy.types.PropertyGroup):
@@ -88,6 +100,12 @@ class ERLNET_PG_object(bpy.types.PropertyGroup):
         description="The trained avatar (.safetensors) that renders this head; empty is the one that comes with ERLNet",
         override={"LIBRARY_OVERRIDABLE"},
         **FILE,
+    )
+    search: bpy.props.StringProperty(
+        name="Search", description="Show only the components with this in their name", options={"TEXTEDIT_UPDATE"}
+    )
+    show_all: bpy.props.BoolProperty(
+        name="Show All", description="Show every component of a head that gives them no names"
     )
 
 

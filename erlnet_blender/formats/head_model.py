@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import ErlnetError
 from .atomic import atomic_path
-from .npz import read_npz
+from .npz import members, read_npz
 
 JOINTS = ("root", "neck", "jaw", "left_eye", "right_eye")
 PARENTS = (-1, 0, 1, 1, 1)
@@ -148,6 +148,8 @@ class HeadModel:
         Raises:
             ErlnetError: the file is missing, not a head model, or damaged.
         """
+        if Path(path).is_file() and not members(path):
+            raise ErlnetError("Not a head model of ERLNet", path, "convert it with `erlnet convert`")
         arrays = read_npz(path, "head model")
         missing = [name for name in REQUIRED if name not in arrays]
         if missing:
@@ -162,6 +164,11 @@ class HeadModel:
 
 def _unknown(name: str, names: list[str]) -> int:
     raise KeyError(f"the head has no expression {name!r}, only {', '.join(names)}")
+
+
+def is_head_file(path: str | os.PathLike) -> bool:
+    """Whether `path` has the members of a file that `HeadModel.save` writes; they are not read."""
+    return {"expressiondirs", "parents", "meta"} <= members(path)
 
 
 def default_head_path() -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import struct
 import zipfile
 from pathlib import Path
 
@@ -38,3 +39,15 @@ def read_npz(path: str | os.PathLike, what: str, max_bytes: int = MAX_BYTES) -> 
         raise ErlnetError(
             f"Not a readable {what} ({error})", path, "choose a .npz file that this add-on wrote"
         ) from error
+
+
+def members(path: str | os.PathLike) -> set[str]:
+    """The names of the arrays in an ``.npz`` file, none of which is read; empty if it is no such file."""
+    path = Path(path)
+    if not path.is_file():  # a pipe would wait for a writer
+        return set()
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
+    except (OSError, ValueError, EOFError, NotImplementedError, struct.error, zipfile.BadZipFile):
+        return set()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import bpy
 
-from ..errors import Cancelled, ErlnetError
+from ..errors import ErlnetError
 from ..face_track import FaceTrack
 from ..preferences import preferred_python
 from ..properties import FROM_FILE, FROM_RIG
@@ -16,12 +16,10 @@ from ..scene import jobs
 from ..scene.keyframes import read_track, write_track
 from ..scene.rig import DEFAULT_HEAD, HEAD_PATH, find_rig, head_of, head_path_of, is_rig
 from ..scene.strips import AudioClip, clip_of, find_strip, speech_scene
+from ..worker import protocol
 from ..worker.client import shared_client
-from .explained import Explained, rig_reason
-
-TICK_S = 0.1
-# Far longer than any recording takes; a worker that hangs is noticed sooner by its silence.
-TIMEOUT_S = 3600.0
+from .explained import object_mode_reason, rig_reason
+from .waiting import WaitsForWorker, busy_reason
 
 
 @dataclass(frozen=True)
@@ -101,23 +99,17 @@ def _track_of_rig(context: bpy.types.Context, rig: bpy.types.Object | None) -> P
     return path
 
 
-class ERLNET_OT_bake_speech(Explained, bpy.types.Operator):
+class ERLNET_OT_bake_speech(WaitsForWorker, bpy.types.Operator):
     """Turn the voice into keyframes of the head; keys outside the recording stay as they are"""
 
     bl_idname = "erlnet.bake_speech"
     bl_label = "Bake Speech"
     bl_options = {"REGISTER", "UNDO"}
 
-    _timer = None
-
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         """One job at a time; a head and a voice are needed."""
-        if jobs.current() is not None:
-            return f"{jobs.current().title} is still running"
-        if context.mode not in ("OBJECT", "POSE"):
-            return "Leave edit mode first"
-        reason = rig_reason(context)
+        reason = busy_reason() or object_mode_reason(context) or rig_reason(context)
         if reason:
             return reason
         try:
@@ -126,87 +118,18 @@ class ERLNET_OT_bake_speech(Explained, bpy.types.Operator):
             return str(error)
         return ""
 
-    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """Start the job and go on listening by timer; without a window, wait for it."""
-        if bpy.app.background or context.window is None:
-            return self.execute(context)
-        try:
-            self._start(context)
-        except ErlnetError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        self._timer = context.window_manager.event_timer_add(TICK_S, window=context.window)
-        context.window_manager.modal_handler_add(self)
-        return {"RUNNING_MODAL"}
-
-    def run(self, context: bpy.types.Context) -> None:
-        """Bake and wait, for scripts and the command line."""
-        self._start(context)
-        while not self._job.poll():
-            self._job.client.wait(TICK_S)
-        self._finish()
-
-    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
-        """At each tick: progress; at the end: keys. Everything else is the user's."""
-        if event.type == "ESC" and event.value == "PRESS":
-            self._job.cancel()
-        elif event.type != "TIMER":
-            return {"PASS_THROUGH"}
-        ended = self._job.poll()
-        jobs.redraw(context)
-        if not ended:
-            progress = f"{self._job.fraction:.0%} {self._job.text}"
-            context.workspace.status_text_set(f"{self._job.title}: {progress}   (Esc cancels)")
-            return {"PASS_THROUGH"}
-        self._stop_listening(context)
-        try:
-            self._finish()
-        except Cancelled:
-            self.report({"INFO"}, self._job.message)
-            return {"CANCELLED"}
-        except ErlnetError as error:
-            self.report({"ERROR"}, str(error))
-            return {"CANCELLED"}
-        return {"FINISHED"}
-
-    def cancel(self, context: bpy.types.Context) -> None:
-        """Blender ends the operator itself, e.g. when another file is opened."""
-        self._job.cancel()
-        self._stop_listening(context)
-
-    def _start(self, context: bpy.types.Context) -> None:
+    def start(self, context: bpy.types.Context) -> jobs.Job:
+        """Ask the worker for the track."""
         self._bake = Bake.from_context(context)
         client = shared_client(preferred_python())
-        self._job = jobs.start(client, f"Baking {self._bake.clip.name!r}", "bake", self._bake.header)
+        job = jobs.start(client, f"Baking {self._bake.clip.name!r}", protocol.BAKE, self._bake.header)
         if self._bake.clip.is_muted:
             self.report({"WARNING"}, f"The strip {self._bake.clip.name!r} is muted: it is baked, but will not be heard")
+        return job
 
-    def _finish(self) -> None:
-        """Write the keys of a job that is done.
-
-        Raises:
-            ErlnetError: the job failed or was cancelled, or its track does not fit.
-        """
-        job = self._job
-        if job.state == jobs.CANCELLED:
-            raise Cancelled(job.message)
-        if job.error is not None:
-            raise job.error
-        try:
-            done, remarks = self._bake.write(job.arrays)
-        except ErlnetError as error:
-            job.fail(error)
-            raise
-        job.message = "; ".join([f"{done} in {job.seconds:.1f}\u00a0s", *remarks])
-        self.report({"WARNING" if remarks else "INFO"}, job.message)
-
-    def _stop_listening(self, context: bpy.types.Context) -> None:
-        if self._timer is not None:
-            context.window_manager.event_timer_remove(self._timer)
-            self._timer = None
-        if context.workspace is not None:
-            context.workspace.status_text_set(None)
-        jobs.redraw(context)
+    def finish(self, job: jobs.Job) -> tuple[str, list[str]]:
+        """Write the keys."""
+        return self._bake.write(job.arrays)
 
 
 CLASSES = (ERLNET_OT_bake_speech,)

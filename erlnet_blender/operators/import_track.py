@@ -1,4 +1,4 @@
-"""A face track from a file becomes keyframes."""
+"""File > Import > FaceTrack (.npz): a face track becomes keyframes."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..face_track import FaceTrack
-from ..scene.keyframes import write_track
 from ..scene.rig import find_rig
 from .explained import Explained, rig_reason
+from .frame_range import StartFrame
 
 
-class ERLNET_OT_import_track(Explained, bpy.types.Operator, ImportHelper):
-    """Key the head from a face track (.npz), from the current frame on"""
+class ERLNET_OT_import_track(StartFrame, Explained, bpy.types.Operator, ImportHelper):
+    """Key the head from a face track (.npz)"""
 
     bl_idname = "erlnet.import_track"
-    bl_label = "Import Track"
+    bl_label = "Import FaceTrack"
     bl_options = {"REGISTER", "UNDO"}
 
     filename_ext = ".npz"
@@ -28,13 +28,16 @@ class ERLNET_OT_import_track(Explained, bpy.types.Operator, ImportHelper):
         """There must be a head."""
         return rig_reason(context)
 
+    def draw(self, context: bpy.types.Context) -> None:
+        """The options in the file browser."""
+        self.draw_start()
+
     def run(self, context: bpy.types.Context) -> None:
         """Read the file and write its keys."""
         path = Path(bpy.path.abspath(self.filepath))
-        track = FaceTrack.load(path)
         rig = find_rig(context)
-        write_track(rig, track, context.scene.frame_current, path.stem)
-        self.report({"INFO"}, f"Keyed {rig.name} with {len(track)} frames")
+        count = self.write_keys(context.scene, rig, FaceTrack.load(path), path.stem)
+        self.report({"INFO"}, f"Keyed {rig.name} with {count} frames")
 
 
 CLASSES = (ERLNET_OT_import_track,)

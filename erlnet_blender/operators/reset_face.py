@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import bpy
-import numpy as np
 
-from ..face_track import FaceTrack
-from ..scene.rig import apply_frame, find_rig, head_of
+from ..scene.pose import key_changes, pose_channels, reset_pose
+from ..scene.rig import find_rig
 from .explained import Explained, rig_reason
+
+FACE, POSE, ALL = "FACE", "POSE", "ALL"
 
 
 class ERLNET_OT_reset_face(Explained, bpy.types.Operator):
-    """Set every control of the face to neutral at this frame; keys are not touched"""
+    """Set the head to neutral at this frame. Keys are not touched, but auto-keying keys what changes"""
 
     bl_idname = "erlnet.reset_face"
-    bl_label = "Reset Face"
+    bl_label = "Reset"
     bl_options = {"REGISTER", "UNDO"}
+
+    part: bpy.props.EnumProperty(
+        name="What",
+        description="How much of the head is reset",
+        items=[
+            (FACE, "Face", "Expressions, lids and handles"),
+            (POSE, "Face and Head", "Also neck, jaw and eyes; the root, which places the head, stays"),
+            (ALL, "Everything", "Also the root"),
+        ],
+        default=POSE,
+    )
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
@@ -23,12 +35,12 @@ class ERLNET_OT_reset_face(Explained, bpy.types.Operator):
         return rig_reason(context)
 
     def run(self, context: bpy.types.Context) -> None:
-        """Apply the zero pose; the root, which places the head, stays where it is."""
+        """Reset, and key what changed if auto-keying is on."""
         rig = find_rig(context)
-        head = head_of(rig)
-        root = rig.pose.bones["root"].matrix_basis.copy()
-        apply_frame(rig, FaceTrack(np.zeros((1, head.expressiondirs.shape[-1])), 25, head.id))
-        rig.pose.bones["root"].matrix_basis = root
+        before = pose_channels(rig)
+        reset_pose(rig, joints=self.part != FACE, root=self.part == ALL)
+        if context.scene.tool_settings.use_keyframe_insert_auto:
+            key_changes(rig, before)
 
 
 CLASSES = (ERLNET_OT_reset_face,)

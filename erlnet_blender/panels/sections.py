@@ -10,6 +10,7 @@ from ..scene import jobs
 from ..scene.keyframes import baked_range
 from ..scene.rig import find_rig
 from ..scene.strips import AudioClip, clip_of, find_strip, speech_scene
+from ..worker import protocol
 
 # Width of a usual character and of what surrounds a line (icon, margins, tabs), pixels at a scale of 1.
 CHARACTER_PIXELS, MARGIN_PIXELS = 7, 75
@@ -56,12 +57,25 @@ def _draw_clip(layout: bpy.types.UILayout, clip: AudioClip) -> None:
         paragraph(column, "Muted: it can be baked, but will not be heard", "ERROR")
 
 
-def draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """The button, or how far the running job is; and what became of the last one."""
+def draw_running(layout: bpy.types.UILayout) -> bool:
+    """How far the running job is, and a way to stop it; False if there is none."""
     job = jobs.current()
     if job is not None:
         layout.progress(factor=job.fraction, text=f"{job.fraction:.0%}  {job.text}")
         layout.operator("erlnet.cancel_job", icon="X")
+    return job is not None
+
+
+def draw_outcome(layout: bpy.types.UILayout, kind: str) -> None:
+    """What became of the last job, if it was of this kind."""
+    job = jobs.ended(kind)
+    if job is not None:
+        paragraph(layout, job.message, {jobs.DONE: "CHECKMARK", jobs.FAILED: "ERROR"}.get(job.state, "CANCEL"))
+
+
+def draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
+    """The button, or how far the running job is; and what became of the last bake."""
+    if draw_running(layout):
         return
     row = layout.row()
     row.scale_y = 1.5
@@ -69,9 +83,7 @@ def draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     reason = ERLNET_OT_bake_speech.disabled_reason(context)
     if reason:
         paragraph(layout, reason, "INFO")
-    last = jobs.last()
-    if last is not None and last.message:
-        paragraph(layout, last.message, {jobs.DONE: "CHECKMARK", jobs.FAILED: "ERROR"}.get(last.state, "CANCEL"))
+    draw_outcome(layout, protocol.BAKE)
     rig = find_rig(context)
     frames = baked_range(rig) if rig is not None else None
     if frames is not None:

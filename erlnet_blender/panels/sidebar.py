@@ -6,13 +6,15 @@ import bpy
 
 from ..operators.explained import rig_reason
 from ..properties import FROM_FILE, FROM_RIG
-from ..scene.controls import EYELIDS, FACE_BONE, SEMANTIC
+from ..scene.controls import EYELIDS, FACE_BONE, LOOK_AT, SEMANTIC
 from ..scene.keyframes import baked_range
 from ..scene.layers import base_strip
+from ..scene.pose import rotation_path
 from ..scene.rig import find_rig, head_name_of
 from ..scene.stage import ENGINE
 from ..scene.strips import picture_strip
-from .sections import draw_bake, draw_voice, paragraph
+from ..worker import protocol
+from .sections import draw_bake, draw_outcome, draw_voice, paragraph
 
 
 class _Tab:
@@ -43,6 +45,8 @@ class ERLNET_PT_head(_Tab, bpy.types.Panel):
         row = layout.row(align=True)
         row.operator("erlnet.import_track", text="Import", icon="IMPORT")
         row.operator("erlnet.export_track", text="Export", icon="EXPORT")
+        layout.operator("erlnet.fit_photo", icon="IMAGE_DATA")
+        draw_outcome(layout, protocol.FIT_PHOTO)
 
 
 class ERLNET_PT_voice(_Tab, bpy.types.Panel):
@@ -102,40 +106,19 @@ class ERLNET_PT_edit(_Tab, bpy.types.Panel):
             return
         face = rig.pose.bones[FACE_BONE]
         labels = {"open": "Open", **{name: entry[0] for name, entry in SEMANTIC.items()}, "blink": "Blink"}
+        labels[LOOK_AT] = "Look At"
         _sliders(layout, face, labels)
         _sliders(layout, face, dict(zip(EYELIDS, ("Lid Left", "Lid Right"), strict=True)))
         for name, label in (("neck", "Head"), ("jaw", "Jaw")):
             bone = rig.pose.bones[name]
-            path = {"QUATERNION": "rotation_quaternion", "AXIS_ANGLE": "rotation_axis_angle"}
-            layout.prop(bone, path.get(bone.rotation_mode, "rotation_euler"), text=label)
-        layout.operator("erlnet.reset_face", icon="LOOP_BACK")
+            layout.prop(bone, rotation_path(bone), text=label)
+        row = layout.row(align=True)
+        row.operator("erlnet.reset_face", icon="LOOP_BACK")
+        row.operator("erlnet.mirror_pose", icon="MOD_MIRROR")
         if base_strip(rig) is not None:
             paragraph(layout, "Keys go onto the edit layer: a new bake keeps them", "NLA")
         elif baked_range(rig) is not None:
             layout.operator("erlnet.add_edit_layer", icon="NLA_PUSHDOWN")
-
-
-class ERLNET_PT_edit_raw(_Tab, bpy.types.Panel):
-    """FLAME's own coefficients, which the bake writes"""
-
-    bl_label = "Expressions"
-    bl_parent_id = "ERLNET_PT_edit"
-    bl_options = {"DEFAULT_CLOSED"}
-
-    @classmethod
-    def poll(cls, context: bpy.types.Context) -> bool:
-        """Only with a head."""
-        return find_rig(context) is not None
-
-    def draw(self, context: bpy.types.Context) -> None:
-        """One slider each, named as the head names them."""
-        face = find_rig(context).pose.bones[FACE_BONE]
-        names = sorted(name for name, _ in face.items() if name.startswith("Exp"))
-        labels = {}
-        for name in names:
-            description = face.id_properties_ui(name).as_dict().get("description", "")
-            labels[name] = description.rpartition(": ")[2] or name
-        _sliders(self.layout, face, labels)
 
 
 def _sliders(layout: bpy.types.UILayout, face: bpy.types.PoseBone, labels: dict[str, str]) -> None:
@@ -187,6 +170,5 @@ CLASSES = (
     ERLNET_PT_style,
     ERLNET_PT_bake,
     ERLNET_PT_edit,
-    ERLNET_PT_edit_raw,
     ERLNET_PT_avatar,
 )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..formats.head_model import HeadModel
 
 FACE_BONE = "face"
+LOOK_AT = "look_at"
 EYELIDS = ("eyelid_left", "eyelid_right")
 EYELID_KEYS = ("Eyelid_L", "Eyelid_R")
 # The angle of the jaw, in radians, when the control `open` is 1.
@@ -52,15 +53,45 @@ SEMANTIC = {
     "cheek_puff": ("Puff", "blows up the cheeks", ("puff_L", "puff_R")),
     "brow_up": ("Brow Up", "raises the brows", ("brow_inner_up", "brow_outer_up_L", "brow_outer_up_R")),
     "brow_down": ("Brow Low", "lowers the brows", ("brow_down_L", "brow_down_R")),
+    "brow_together": ("Brow Pinch", "draws the brows together", ("brow_together",)),
     "squint": ("Squint", "narrows the eyes", ("squint_L", "squint_R")),
+    "eye_wide": ("Wide Eyes", "opens the eyes wide", ("eye_wide_L", "eye_wide_R")),
+    "lids_up": ("Lids Up", "lets the lids follow eyes that look up", ("lid_follow_up_L", "lid_follow_up_R")),
+    "lids_down": ("Lids Down", "lets the lids follow eyes that look down", ("lid_follow_down_L", "lid_follow_down_R")),
+    "cheek_suck": ("Suck", "draws the cheeks in", ("cheek_suck_L", "cheek_suck_R")),
+    "nostril_flare": ("Flare", "widens the nostrils", ("nostril_flare_L", "nostril_flare_R")),
+    "sharp_pull": ("Sharp Pull", "lifts the corners of the mouth sharply", ("sharp_lip_pull_L", "sharp_lip_pull_R")),
+    "lip_shrug": ("Shrug", "pushes the upper lip up", ("upper_lip_shrug",)),
+    "lip_tighten": ("Tighten", "narrows and tightens the lips", ("lip_tighten",)),
+    "lips_part": ("Part", "parts the lips, the jaw stays", ("lips_part",)),
+    "lip_blow": ("Blow", "blows air through the lips", ("lip_blow",)),
+    "chin_raise": ("Chin", "raises the chin and the lower lip", ("chin_raise",)),
+    "neck_tighten": ("Neck", "tightens the neck", ("neck_tighten",)),
+    "swallow": ("Swallow", "lifts the larynx", ("swallow",)),
 }
+# Where on the face an expression acts, by what its name begins with; what is not listed acts on the mouth.
+_REGIONS = {
+    "Brows": ("brow",),
+    "Eyes": ("squint", "eye", "lid"),
+    "Nose and cheeks": ("nose", "nostril", "cheek", "puff"),
+    "Mouth": (),
+    "Jaw and chin": ("jaw", "chin"),
+    "Tongue": ("tongue",),
+    "Neck": ("neck", "swallow"),
+}
+REGIONS = tuple(_REGIONS)
 # Expressions that go both ways.
-_SIGNED = ("mouth_shift",)
+SIGNED = ("mouth_shift", "jaw_side", "tongue_side")
 
 
 def expression_key(index: int) -> str:
     """Name of the shape key, and of the raw control, of expression `index` (from 0)."""
     return f"Exp{index + 1:03d}"
+
+
+def region_of(expression: str) -> str:
+    """Which of `REGIONS` a named expression acts on."""
+    return next((region for region, starts in _REGIONS.items() if expression.startswith(starts)), "Mouth")
 
 
 def raw_controls(head: HeadModel) -> list[Control]:
@@ -72,7 +103,7 @@ def raw_controls(head: HeadModel) -> list[Control]:
         if not named:
             low, high = -3.0, 3.0
         else:
-            low, high = (-1.0 if name in _SIGNED else 0.0), 1.0
+            low, high = (-1.0 if name in SIGNED else 0.0), 1.0
         label = name.replace("_", " ").capitalize() if named else key
         label = f"{label[:-1]}{label[-1].upper()}" if label.endswith((" l", " r")) else label
         controls.append(Control(key, label, f"FLAME expression {index + 1}: {name}", low, high, (key,)))
@@ -101,18 +132,10 @@ def semantic_controls(head: HeadModel) -> list[Control]:
             controls.append(Control(name, label, description, 0.0, 1.0, keys))
     if head.eyelids is not None:
         controls.append(Control("blink", "Blink", "Shuts both eyes (added to the eyelids)", 0.0, 1.0, EYELID_KEYS))
-    return controls
+    effect = "How far the eyes follow the bone look_at, 0 is as they are keyed"
+    return [*controls, Control(LOOK_AT, "Look At", effect, 0.0, 1.0, (), 1.0)]
 
 
 def all_controls(head: HeadModel) -> list[Control]:
     """Every control: semantic, eyelids, raw."""
     return semantic_controls(head) + eyelid_controls(head) + raw_controls(head)
-
-
-def controls_of_keys(head: HeadModel) -> dict[str, list[str]]:
-    """Name of a shape key to the names of the controls whose sum is its value."""
-    sources: dict[str, list[str]] = {}
-    for control in all_controls(head):
-        for key in control.keys:
-            sources.setdefault(key, []).append(control.name)
-    return sources

@@ -38,7 +38,7 @@ def slot_for(action: bpy.types.Action, owner: bpy.types.ID, like: object | None 
         for slot in action.slots:
             if slot.identifier == like.identifier:
                 return slot
-    return action.slots.new(id_type="OBJECT", name=owner.name)
+    return action.slots.new(id_type=owner.id_type, name=owner.name)
 
 
 def channels_of(action: bpy.types.Action, slot: object | None) -> object | None:

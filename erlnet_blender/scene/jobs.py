@@ -28,14 +28,16 @@ class Job:
 
     Args:
         title: what is being done, for panels, e.g. ``"Baking voice"``.
+        kind: of the request, as in `worker.protocol`.
         state: running, done, failed or cancelled.
         fraction, text: how far it is (0..1), and at what.
         message: after the end, what became of it.
         error: why it failed.
-        arrays: the result.
+        header, arrays: the result.
     """
 
     title: str
+    kind: str
     client: WorkerClient
     request_id: int
     state: str = RUNNING
@@ -43,6 +45,7 @@ class Job:
     text: str = ""
     message: str = ""
     error: ErlnetError | None = None
+    header: dict = field(default_factory=dict)
     arrays: dict[str, np.ndarray] = field(default_factory=dict)
     started_s: float = field(default_factory=time.monotonic)
 
@@ -55,7 +58,7 @@ class Job:
                 self.fraction = float(event.header.get("fraction", self.fraction))
                 self.text = str(event.header.get("text", ""))
             elif event.kind == protocol.RESULT:
-                self.arrays = event.arrays
+                self.header, self.arrays = event.header, event.arrays
                 self._end(DONE, "")
             elif event.error is not None:
                 self.error = event.error
@@ -98,7 +101,7 @@ def start(client: WorkerClient, title: str, kind: str, header: dict, arrays: dic
     global _current
     if _current is not None:
         raise ErlnetError(f"{_current.title} is still running", "", "wait for it or cancel it")
-    _current = Job(title, client, client.submit(kind, header, arrays))
+    _current = Job(title, kind, client, client.submit(kind, header, arrays))
     return _current
 
 
@@ -110,6 +113,11 @@ def current() -> Job | None:
 def last() -> Job | None:
     """The job that ended last."""
     return _last
+
+
+def ended(kind: str) -> Job | None:
+    """The job that ended last, if it was of this kind and has something to say."""
+    return _last if _last is not None and _last.kind == kind and _last.message else None
 
 
 def redraw(context: bpy.types.Context) -> None:

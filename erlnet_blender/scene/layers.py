@@ -6,6 +6,8 @@ Without an edit layer the bake is the rig's own Action. With one, the bake is th
 
 from __future__ import annotations
 
+import math
+
 import bpy
 
 from ..errors import ErlnetError
@@ -88,3 +90,14 @@ def add_edit_layer(rig: bpy.types.Object) -> bpy.types.Action:
     animation.action_blend_type = "COMBINE"
     animation.action_extrapolation = "HOLD"
     return edits
+
+
+def animated_range(rig: bpy.types.Object) -> tuple[int, int] | None:
+    """First and last frame that the rig's Action and its NLA strips animate; None if there is no animation."""
+    animation = rig.animation_data
+    if animation is None:
+        return None
+    ranges = [tuple(animation.action.frame_range)] if animation.action is not None else []
+    strips = [strip for track in animation.nla_tracks if not track.mute for strip in track.strips if not strip.mute]
+    ranges += [(strip.frame_start, strip.frame_end) for strip in strips]
+    return (int(min(first for first, _ in ranges)), math.ceil(max(last for _, last in ranges))) if ranges else None

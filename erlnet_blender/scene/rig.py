@@ -13,18 +13,26 @@ from pathlib import Path
 
 import bpy
 import numpy as np
-from mathutils import Quaternion, Vector
+from mathutils import Matrix, Quaternion, Vector
 
 from ..errors import ErlnetError
 from ..face_track import FaceTrack
 from ..formats.head_model import JOINTS, PARENTS, HeadModel, default_head_path
 from .controls import EYELID_KEYS, EYELIDS, FACE_BONE, expression_key, semantic_controls
-from .rig_armature import build_armature
-from .rig_mesh import build_mesh, corrective_entries
+from .drags import drags_of
+from .rig_armature import all_rests, build_armature
+from .rig_bones import lay_bones, shaped_vertices
+from .rig_mesh import build_mesh
 
-RIG_VERSION = 1
+RIG_VERSION = 2
 HEAD_ID, HEAD_PATH, HEAD_NAME = "erlnet_head_id", "erlnet_head_path", "erlnet_head_name"
 VERSION = "erlnet_rig_version"
+# What the head calls its components, as JSON lists, for panels: they must not open files.
+SHAPE_NAMES, EXPRESSION_NAMES = "erlnet_shape_names", "erlnet_expression_names"
+# The identity that the bones at rest were laid for.
+SEATED = "erlnet_seated_shape"
+# Identity coefficients closer than this are the same: it moves no vertex by 0.001 mm.
+SAME_SHAPE = 1e-5
 # Stands for the head that ships with the add-on, wherever that is installed.
 DEFAULT_HEAD = "<default head>"
 
@@ -48,19 +56,15 @@ def build_rig(
         shape: (S',) identity coefficients, S' at most the head's S; None is the template.
     """
     collection = collection or visible_collection()
-    shape = np.zeros(0, np.float32) if shape is None else np.asarray(shape, np.float32).ravel()
-    if len(shape) > head.shapedirs.shape[-1]:
-        raise ErlnetError(
-            f"{len(shape)} identity coefficients for a head with {head.shapedirs.shape[-1]}", head.id, "refit them"
-        )
-    shaped = head.v_template + head.shapedirs[..., : len(shape)] @ shape
-    joints = head.J_regressor.astype(np.float64) @ shaped
-    corrected = {(joint, entry % 3) for joint, entry in corrective_entries(head)}
-    rig = build_armature(head, joints, corrected, name, collection)
+    shape = _checked_shape(head, np.zeros(0) if shape is None else shape)
+    rig = build_armature(head, shaped_vertices(head, shape), name, collection)
     mesh_object = build_mesh(head, rig, shape, f"{name} Skin", collection)
     mesh_object[HEAD_ID] = head.id
     rig.rotation_euler = (np.pi / 2, 0.0, 0.0)
     rig[HEAD_ID], rig[VERSION] = head.id, RIG_VERSION
+    rig[SEATED] = shape.tolist()
+    rig[SHAPE_NAMES] = json.dumps(head.meta.get("shape_names") or [])
+    rig[EXPRESSION_NAMES] = json.dumps(head.meta.get("expression_names") or [])
     rig[HEAD_PATH], rig[HEAD_NAME] = _portable(head_path), str(head.meta.get("name", head.id))
     _heads[_head_key(rig)] = head
     bpy.context.view_layer.update()
@@ -160,8 +164,85 @@ def _portable(path: str | os.PathLike | None) -> str:
         return path
 
 
+def identity_of(rig: bpy.types.Object) -> np.ndarray:
+    """(S,) identity coefficients: the values of the keys `Shape001` ... as they stand."""
+    keys = mesh_of(rig).data.shape_keys.key_blocks
+    values = np.empty(len(keys), np.float32)
+    keys.foreach_get("value", values)
+    first = keys.find("Shape001")
+    # They are one run, at the end, or in a rig of an earlier version at the beginning.
+    count = sum(key.name.startswith("Shape") for key in keys)
+    return values[first : first + count] if count else values[:0]
+
+
+def set_shape(rig: bpy.types.Object, coefficients: np.ndarray) -> None:
+    """Give the rig another identity: set its shape keys and move the bones at rest to the new joints.
+
+    Keyframes, controls, selection and mode stay as they are.
+
+    Args:
+        coefficients: (S',) in the head's units, S' at most the head's S; those left out become zero.
+
+    Raises:
+        ErlnetError: too many coefficients or not finite, or the rig is linked from another file. Nothing has changed.
+    """
+    shape = _checked_shape(head_of(rig), coefficients)
+    mesh_object = mesh_of(rig)
+    if mesh_object.data.library is not None:
+        raise ErlnetError("The head's mesh is linked from another file", rig.name, "make it local first")
+    count = len(identity_of(rig))
+    values = np.pad(shape, (0, count - len(shape)))
+    _seat(rig, values)
+    keys = mesh_object.data.shape_keys.key_blocks
+    for index in np.flatnonzero(values != identity_of(rig)):
+        keys[f"Shape{index + 1:03d}"].value = float(values[index])
+    bpy.context.view_layer.update()
+
+
+def seat_joints(rig: bpy.types.Object) -> None:
+    """Move the bones at rest to the joints of the identity that the shape keys have now.
+
+    Raises:
+        ErlnetError: the rig is linked from another file.
+    """
+    _seat(rig, identity_of(rig))
+    bpy.context.view_layer.update()
+
+
+def is_seated(rig: bpy.types.Object) -> bool:
+    """Whether the bones rest at the joints of the identity that the shape keys have now."""
+    shape = identity_of(rig)
+    seated = np.array(rig.get(SEATED, ()), np.float32)
+    return bool(np.abs(shape - np.pad(seated, (0, len(shape) - len(seated)))).max(initial=0) < SAME_SHAPE)
+
+
+def _seat(rig: bpy.types.Object, shape: np.ndarray) -> None:
+    head = head_of(rig)
+    rests = all_rests(head, shaped_vertices(head, shape))
+    hung = [child for child in rig.children if child.parent_type == "BONE" and child.parent_bone in rig.data.bones]
+    before = [rig.data.bones[child.parent_bone].matrix_local.copy() for child in hung]
+    lay_bones(rig.data, [rest for rest in rests if rest.name in rig.data.bones])
+    # What hangs on a bone (hair, glasses) stays where it is while the bone moves at rest. Bones do not turn, so the
+    # tail that things hang on moves as the head of the bone does.
+    for child, place in zip(hung, before, strict=True):
+        moved = rig.data.bones[child.parent_bone].matrix_local
+        back = Matrix.Translation(place.translation - moved.translation)
+        child.matrix_parent_inverse = back @ child.matrix_parent_inverse
+    rig[SEATED] = np.asarray(shape, float).tolist()
+
+
+def _checked_shape(head: HeadModel, shape: np.ndarray) -> np.ndarray:
+    shape = np.asarray(shape, np.float32).ravel()
+    count = head.shapedirs.shape[-1]
+    if len(shape) > count:
+        raise ErlnetError(f"{len(shape)} identity coefficients for a head with {count}", head.id, "refit them")
+    if not np.isfinite(shape).all():
+        raise ErlnetError("Identity coefficients hold NaN or infinity", head.id, "fit them again")
+    return shape
+
+
 def apply_frame(rig: bpy.types.Object, track: FaceTrack) -> None:
-    """Set every channel of the rig from a track of one frame; no keys are made, semantic controls go to zero.
+    """Set every channel of the rig from a track of one frame; no keys are made, other controls go to zero.
 
     Raises:
         ErlnetError: the track belongs to another head, or has other than one frame.
@@ -177,7 +258,12 @@ def apply_frame(rig: bpy.types.Object, track: FaceTrack) -> None:
     bones["root"].location = track.translation[0].tolist()
     face = bones[FACE_BONE]
     for control in semantic_controls(head):
-        face[control.name] = 0.0
+        # A head that an earlier version built has fewer of them.
+        if control.name in face:
+            face[control.name] = 0.0
+    for drag in drags_of(head):
+        if drag.name in bones:
+            bones[drag.name].location = (0.0, 0.0, 0.0)
     for index, value in enumerate(track.expr[0].tolist()):
         face[expression_key(index)] = value
     if head.eyelids is not None:
@@ -193,11 +279,12 @@ def check_head(rig: bpy.types.Object, track: FaceTrack) -> None:
         raise ErlnetError(
             f"The track belongs to head {track.head_id!r}, the rig is {rig[HEAD_ID]!r}",
             rig.name,
-            "convert the track with `erlnet convert`",
+            "refit it with `erlnet convert TRACK.npz --head HEAD.npz -o OUT.npz`",
         )
     count = head_of(rig).expressiondirs.shape[-1]
     if track.expr.shape[1] > count:
-        raise ErlnetError(f"The track has {track.expr.shape[1]} expressions, the rig {count}", rig.name, "convert it")
+        what = f"The track has {track.expr.shape[1]} expressions, the rig {count}"
+        raise ErlnetError(what, rig.name, "make the track again")
 
 
 def read_frame(rig: bpy.types.Object, depsgraph: bpy.types.Depsgraph) -> FaceTrack:

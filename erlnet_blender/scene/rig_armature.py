@@ -1,56 +1,70 @@
-"""The armature of a rig: FLAME's joints as bones, the face bone with its controls, and hidden mechanism.
-
-Bones lie in FLAME's own axes and all point along +Y with no roll, so that each rest matrix has
-identity orientation and a bone's local rotation is FLAME's joint rotation.
-"""
+"""The armature of a rig: FLAME's joints as bones, the face bone with its controls, and hidden mechanism."""
 
 from __future__ import annotations
 
 import bpy
 import numpy as np
 
-from ..formats.head_model import JOINTS, PARENTS, HeadModel
-from .controls import FACE_BONE, OPEN_JAW_RAD, Control, all_controls, controls_of_keys
+from ..formats.head_model import JOINTS, HeadModel
+from .controls import FACE_BONE, OPEN_JAW_RAD, Control, all_controls
+from .drags import DETAIL, MAIN, OPEN_KEY, drags_of, sources_of_keys
 from .drivers import sum_driver
-from .rig_pivots import add_pivots, base_bone, driven_bones, moving_joints, pivot_bone, skin_bone
+from .rig_bones import (
+    OPEN_BONE,
+    BoneRest,
+    corrected_axes,
+    follower_bone,
+    lay_bones,
+    leave_edit_mode,
+    reader_bone,
+    rest_bones,
+)
+from .rig_drags import add_drags, drag_rests
+from .rig_gaze import add_gaze, gaze_rest
+from .rig_pivots import add_pivots, moving_joints
+from .widgets import FLAT_RING, GAZE, MIDDLE, RING, wear
 
-AXES = "xyz"
-BONE_LENGTH_M = {"root": 0.06, "neck": 0.09, "jaw": 0.045, "left_eye": 0.025, "right_eye": 0.025}
-OPEN_BONE = "MCH-jaw_open"
-# Blender's bone colour sets: what moves the face stands out from what moves the whole.
-COLOURS = {"root": "THEME13", "neck": "THEME09", "jaw": "THEME04", "left_eye": "THEME03", "right_eye": "THEME03"}
-COLOURS[FACE_BONE] = "THEME01"
+MECHANISM = "Mechanism"
+# Outline, size and offset from the head of the bone in metres and FLAME's axes, colour.
+SHAPES = {
+    "root": (FLAT_RING, 0.16, (0.0, 0.0, 0.0), MIDDLE),
+    "neck": (FLAT_RING, 0.10, (0.0, 0.0, 0.0), MIDDLE),
+    "jaw": (RING, 0.018, (0.0, -0.065, 0.125), MIDDLE),
+    "left_eye": (RING, 0.016, (0.0, 0.0, 0.06), GAZE),
+    "right_eye": (RING, 0.016, (0.0, 0.0, 0.06), GAZE),
+    FACE_BONE: (RING, 0.03, (0.0, 0.0, 0.0), MIDDLE),
+}
 
 
-def follower_bone(joint: int, axis: int) -> str:
-    """The hidden bone at joint + axis that turns with the joint."""
-    return f"MCH-{JOINTS[joint]}_{AXES[axis]}_tip"
+def all_rests(head: HeadModel, shaped: np.ndarray) -> list[BoneRest]:
+    """Every bone of a rig at rest, parents before their children.
 
-
-def reader_bone(joint: int, axis: int) -> str:
-    """The hidden bone whose local location is (R - I) axis of a joint's rotation R."""
-    return f"MCH-{JOINTS[joint]}_{AXES[axis]}_read"
+    Args:
+        shaped: (V, 3) vertices of the head with its identity.
+    """
+    joints = head.J_regressor.astype(np.float64) @ shaped
+    return [*rest_bones(head, joints), gaze_rest(joints), *drag_rests(head, shaped)]
 
 
 def build_armature(
-    head: HeadModel,
-    joints: np.ndarray,
-    corrected: set[tuple[int, int]],
-    name: str,
-    collection: bpy.types.Collection,
+    head: HeadModel, shaped: np.ndarray, name: str, collection: bpy.types.Collection
 ) -> bpy.types.Object:
-    """Make the armature object, link it to `collection` and make it active.
+    """Make the armature object, link it to `collection` and make it the one that is selected and active.
 
     Args:
-        joints: (5, 3) rest places of the joints, metres.
-        corrected: the (joint, axis) pairs whose rotation entries drive pose correctives.
+        shaped: (V, 3) vertices of the head with its identity.
     """
+    leave_edit_mode()
     armature = bpy.data.armatures.new(name)
     rig = bpy.data.objects.new(name, armature)
     collection.objects.link(rig)
-    moving = moving_joints(head)
-    _edit_bones(rig, joints, corrected, moving)
-    _sort_into_collections(armature)
+    view_layer = bpy.context.view_layer
+    for other in view_layer.objects.selected:
+        other.select_set(False)
+    view_layer.objects.active = rig
+    rig.select_set(True)
+    lay_bones(armature, all_rests(head, shaped))
+    _sort_into_collections(armature, {drag.name for drag in drags_of(head) if drag.collection == DETAIL})
     for bone_name in JOINTS:
         bone = rig.pose.bones[bone_name]
         bone.rotation_mode = "XYZ"
@@ -58,65 +72,31 @@ def build_armature(
         if bone_name != "root":
             # FLAME's joints only turn; a moved bone could not be rendered or exported.
             bone.lock_location = (True, True, True)
-    _add_mechanism(rig, corrected)
+    _add_mechanism(rig, corrected_axes(head))
     _add_controls(rig.pose.bones[FACE_BONE], all_controls(head))
-    _drive_jaw(rig)
-    add_pivots(rig, moving, controls_of_keys(head))
-    _add_custom_shapes(rig)
+    sources = sources_of_keys(head)
+    _drive_jaw(rig, sources[OPEN_KEY])
+    add_pivots(rig, moving_joints(head), sources)
+    add_drags(rig, head)
+    add_gaze(rig)
+    for bone_name, (outline, size_m, offset_m, colour) in SHAPES.items():
+        wear(rig.pose.bones[bone_name], outline, size_m, colour, offset_m)
     armature.display_type = "STICK"
     rig.show_in_front = True
     return rig
 
 
-def _edit_bones(
-    rig: bpy.types.Object, joints: np.ndarray, corrected: set[tuple[int, int]], moving: dict[int, np.ndarray]
-) -> None:
-    """Lay every bone at rest; needs edit mode, so the rig becomes the active object."""
-    view_layer = bpy.context.view_layer
-    if view_layer.objects.active is not None and view_layer.objects.active.mode != "OBJECT":
-        bpy.ops.object.mode_set(mode="OBJECT")
-    for other in view_layer.objects.selected:
-        other.select_set(False)
-    view_layer.objects.active = rig
-    rig.select_set(True)
-    bpy.ops.object.mode_set(mode="EDIT")
-    try:
-        bones = rig.data.edit_bones
-
-        def add(name: str, place: np.ndarray, length_m: float, parent: str | None, deform: bool = False) -> None:
-            bone = bones.new(name)
-            bone.head, bone.tail, bone.roll = place.tolist(), (place + [0, length_m, 0]).tolist(), 0.0
-            bone.use_deform = deform
-            bone.parent = bones[parent] if parent else None
-
-        for name in driven_bones(moving):
-            add(name, np.zeros(3), 0.01, None)
-        for index, name in enumerate(JOINTS):
-            if index in moving:
-                add(pivot_bone(index), joints[index], 0.01, skin_bone(PARENTS[index], moving))
-            add(name, joints[index], BONE_LENGTH_M[name], base_bone(index, moving), deform=index not in moving)
-            if index in moving:
-                add(f"DEF-{name}", joints[index], 0.01, name, deform=True)
-        eyes = (joints[3] + joints[4]) / 2
-        add(FACE_BONE, eyes + [0, 0.14, 0.0], 0.03, "neck")
-        add(OPEN_BONE, joints[2], 0.01, base_bone(2, moving))
-        for joint, axis in sorted(corrected):
-            place = joints[joint] + np.eye(3)[axis]
-            add(follower_bone(joint, axis), place, 0.01, JOINTS[joint])
-            add(reader_bone(joint, axis), place, 0.01, base_bone(joint, moving))
-    finally:
-        bpy.ops.object.mode_set(mode="OBJECT")
-
-
-def _sort_into_collections(armature: bpy.types.Armature) -> None:
-    face = armature.collections.new("Face")
-    mechanism = armature.collections.new("Mechanism")
+def _sort_into_collections(armature: bpy.types.Armature, detail: set[str]) -> None:
+    main, fine, mechanism = (armature.collections.new(name) for name in (MAIN, DETAIL, MECHANISM))
     for bone in armature.bones:
-        (mechanism if bone.name.startswith(("MCH-", "DEF-")) else face).assign(bone)
+        if bone.name.startswith(("MCH-", "DEF-")):
+            mechanism.assign(bone)
+        else:
+            (fine if bone.name in detail else main).assign(bone)
     mechanism.is_visible = False
 
 
-def _add_mechanism(rig: bpy.types.Object, corrected: set[tuple[int, int]]) -> None:
+def _add_mechanism(rig: bpy.types.Object, corrected: list[tuple[int, int]]) -> None:
     """Let each reader bone follow the tip of its axis; the driver then reads its local location."""
     for joint, axis in corrected:
         constraint = rig.pose.bones[reader_bone(joint, axis)].constraints.new("COPY_LOCATION")
@@ -141,7 +121,7 @@ def _add_controls(face: bpy.types.PoseBone, controls: list[Control]) -> None:
         face.property_overridable_library_set(f'["{control.name}"]', True)
 
 
-def _drive_jaw(rig: bpy.types.Object) -> None:
+def _drive_jaw(rig: bpy.types.Object, sources: list[tuple[str, str]]) -> None:
     """`open` turns the jaw through a constraint, so the jaw bone stays free for keys and hands."""
     pattern = rig.pose.bones[OPEN_BONE]
     pattern.rotation_mode = "XYZ"
@@ -151,33 +131,4 @@ def _drive_jaw(rig: bpy.types.Object) -> None:
     constraint.target, constraint.subtarget = rig, OPEN_BONE
     constraint.mix_mode = "AFTER"
     constraint.target_space = constraint.owner_space = "LOCAL"
-    sum_driver(constraint, "influence", rig, ["open"])
-
-
-def _add_custom_shapes(rig: bpy.types.Object) -> None:
-    """Rings and a cross that are easy to click; they are not part of the scene and never rendered."""
-    turn = np.linspace(0, 2 * np.pi, 32, endpoint=False)
-    circle = np.stack([np.cos(turn), np.zeros(32), np.sin(turn)], 1)
-    upright = circle[:, [0, 2, 1]]
-    # Sizes and offsets are metres in FLAME's axes, from the head of the bone.
-    for name, points, size_m, offset_m in (
-        ("root", circle, 0.16, (0.0, 0.0, 0.0)),
-        ("neck", circle, 0.10, (0.0, 0.0, 0.0)),
-        ("jaw", upright, 0.018, (0.0, -0.045, 0.125)),
-        ("left_eye", upright, 0.016, (0.0, 0.0, 0.06)),
-        ("right_eye", upright, 0.016, (0.0, 0.0, 0.06)),
-        (FACE_BONE, upright, 0.03, (0.0, 0.0, 0.0)),
-    ):
-        bone = rig.pose.bones[name]
-        bone.custom_shape = _ring(f"WGT-{name}", points)
-        bone.use_custom_shape_bone_size = False
-        bone.custom_shape_scale_xyz = (size_m,) * 3
-        bone.custom_shape_translation = offset_m
-        bone.color.palette = COLOURS[name]
-
-
-def _ring(name: str, points: np.ndarray) -> bpy.types.Object:
-    mesh = bpy.data.meshes.new(name)
-    count = len(points)
-    mesh.from_pydata(points.tolist(), [(i, (i + 1) % count) for i in range(count)], [])
-    return bpy.data.objects.new(name, mesh)
+    sum_driver(constraint, "influence", rig, sources)

@@ -6,19 +6,14 @@ import bpy
 import numpy as np
 
 from ..formats.head_model import JOINTS, HeadModel
-from .controls import EYELID_KEYS, controls_of_keys
+from .controls import EYELID_KEYS
+from .drags import OPEN_KEY, sources_of_keys
 from .drivers import location_driver, sum_driver
-from .rig_armature import reader_bone
+from .rig_bones import corrective_entries, reader_bone
 from .rig_pivots import moving_joints, skin_bone
 
 # Blender clamps a driven value to the slider's range; this is the widest that there is.
 SLIDER_LIMIT = 10.0
-
-
-def corrective_entries(head: HeadModel) -> list[tuple[int, int]]:
-    """The (joint 1..4, entry 0..8 of R - I, row-major) whose pose corrective moves any vertex."""
-    rows = np.flatnonzero(np.abs(head.posedirs).max(1) > 0)
-    return [(1 + int(row) // 9, int(row) % 9) for row in rows]
 
 
 def build_mesh(
@@ -83,9 +78,6 @@ def _add_shape_keys(mesh_object: bpy.types.Object, head: HeadModel, shape: np.nd
         key.value = 0.0
         return key
 
-    for index in range(head.shapedirs.shape[-1]):
-        key = add(f"Shape{index + 1:03d}", head.shapedirs[..., index])
-        key.value = float(shape[index]) if index < len(shape) else 0.0
     for index in range(head.expressiondirs.shape[-1]):
         add(f"Exp{index + 1:03d}", head.expressiondirs[..., index])
     for joint, entry in corrective_entries(head):
@@ -93,6 +85,10 @@ def _add_shape_keys(mesh_object: bpy.types.Object, head: HeadModel, shape: np.nd
     if head.eyelids is not None:
         for name, offsets in zip(EYELID_KEYS, head.eyelids, strict=True):
             add(name, offsets)
+    # The identity, which no driver looks for, comes last: Blender finds a key by walking through those before it.
+    for index in range(head.shapedirs.shape[-1]):
+        key = add(f"Shape{index + 1:03d}", head.shapedirs[..., index])
+        key.value = float(shape[index]) if index < len(shape) else 0.0
 
 
 def pose_key(joint: int, entry: int) -> str:
@@ -102,8 +98,9 @@ def pose_key(joint: int, entry: int) -> str:
 
 def _drive_shape_keys(mesh_object: bpy.types.Object, head: HeadModel, rig: bpy.types.Object) -> None:
     keys = mesh_object.data.shape_keys.key_blocks
-    for key, controls in controls_of_keys(head).items():
-        sum_driver(keys[key], "value", rig, controls)
+    for key, sources in sources_of_keys(head).items():
+        if key != OPEN_KEY:
+            sum_driver(keys[key], "value", rig, sources)
     for joint, entry in corrective_entries(head):
         row, column = divmod(entry, 3)
         location_driver(keys[pose_key(joint, entry)], "value", rig, reader_bone(joint, column), "XYZ"[row])

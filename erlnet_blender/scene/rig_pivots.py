@@ -53,16 +53,15 @@ def driven_bones(moving: dict[int, np.ndarray]) -> list[str]:
     return [f"MCH-{expression_key(int(index))}" for index in np.flatnonzero(largest > 0)]
 
 
-def add_pivots(rig: bpy.types.Object, moving: dict[int, np.ndarray], sources: dict[str, list[str]]) -> None:
+def add_pivots(rig: bpy.types.Object, moving: dict[int, np.ndarray], sources: dict[str, list]) -> None:
     """Constrain the pivot and skin bones of the joints that move.
 
     Args:
-        sources: shape key to the controls that it sums, as `controls.controls_of_keys` gives it.
+        sources: shape key to what it sums, as `drags.sources_of_keys` gives it.
     """
     bones = rig.pose.bones
     for name in driven_bones(moving):
-        controls = sources[name.removeprefix("MCH-")]
-        sum_driver(bones[name], "location", rig, controls, index=0)
+        sum_driver(bones[name], "location", rig, sources[name.removeprefix("MCH-")], index=0)
     for joint, move in moving.items():
         pivot = bones[pivot_bone(joint)]
         for index in np.flatnonzero(np.abs(move).max(0) > 0):

@@ -1,4 +1,5 @@
-"""Start the worker: ``python -m erlnet_blender.worker``, or this file by its path.
+"""Start the worker: ``python -m erlnet_blender.worker``, or this file by its path; with the word ``flame``
+the child that reads one FLAME file.
 
 Run by path (as Blender does, where the package's name is ``bl_ext.<repository>.erlnet_blender``) the
 package is loaded from its folder as ``erlnet_blender``, without touching ``sys.path`` for others.
@@ -29,4 +30,4 @@ def _load_package() -> None:
 if __name__ == "__main__":
     if not __package__:
         _load_package()
-    importlib.import_module(f"{PACKAGE}.worker.server").main()
+    importlib.import_module(f"{PACKAGE}.worker.{'flame_child' if sys.argv[1:] == ['flame'] else 'server'}").main()

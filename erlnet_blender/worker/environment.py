@@ -68,6 +68,13 @@ def recorded_python() -> Path | None:
     return Path(text) if text else None
 
 
+def data_folder() -> Path:
+    """Where files made for this user lie that scenes refer to, such as converted heads; it need not exist."""
+    if os.name == "nt" or sys.platform == "darwin":
+        return config_folder()
+    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "erlnet"
+
+
 def config_folder() -> Path:
     """Where this user's settings for ERLNet lie; it need not exist."""
     if os.name == "nt":

@@ -93,6 +93,29 @@ def render(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable
     return {}, {"rgba": rgba, "depth": depth}
 
 
+def fit_photo(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) -> tuple[dict, Arrays]:
+    """A photograph to the identity of a head.
+
+    Header: ``photo`` and ``head`` (paths, the latter empty for the default).
+
+    Returns:
+        ``residual`` (share of the inter-ocular distance) and ``notes``, and `FaceTrack.arrays` of one frame, whose
+        `shape` is the identity.
+    """
+    from ..formats.picture import read_picture
+    from ..neural.tracking.landmarks import largest_face
+    from ..neural.tracking.photo import fit_photo
+
+    progress(0.0, "reading")
+    image = read_picture(header["photo"])
+    progress(0.1, "looking for a face")
+    face = largest_face(image, header["photo"])
+    progress(0.3, "fitting the head")
+    _use_all_cores()
+    fitted = fit_photo(face, _head(header.get("head", "")), cancelled, Path(header["photo"]).name)
+    return {"residual": fitted.residual, "notes": [face.note] if face.note else []}, fitted.track.arrays()
+
+
 def _use_all_cores() -> None:
     import torch
 
@@ -137,4 +160,4 @@ def _cached_renderer(avatar: Path, avatar_stamp: int, head: Path, head_stamp: in
     return AvatarRenderer.load(avatar, head=_cached_head(head, head_stamp), device=device)
 
 
-HANDLERS = {protocol.HELLO: hello, protocol.BAKE: bake, protocol.RENDER: render}
+HANDLERS = {protocol.HELLO: hello, protocol.BAKE: bake, protocol.RENDER: render, protocol.FIT_PHOTO: fit_photo}

@@ -23,7 +23,8 @@ MAX_ARRAY_BYTES = 4 << 30
 ALLOWED_DTYPE_KINDS = "biufU"
 
 # Requests, from Blender to the worker.
-HELLO, BAKE, RENDER, CANCEL, SHUTDOWN = "hello", "bake", "render", "cancel", "shutdown"
+HELLO, BAKE, RENDER, FIT_PHOTO = "hello", "bake", "render", "fit_photo"
+CANCEL, SHUTDOWN = "cancel", "shutdown"
 # Events, from the worker to Blender.
 PROGRESS, RESULT, ERROR, CANCELLED, HEARTBEAT = "progress", "result", "error", "cancelled", "heartbeat"
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from erlnet_blender.formats.head_model import HeadModel
@@ -10,7 +12,12 @@ EXPRESSIONS = ["mouth_close", "smile_L", "smile_R", "pucker", "brow_inner_up", "
 
 
 def synthetic_head(
-    rings: int = 12, seed: int = 1, shapes: int = 3, named: bool = True, joints_move: bool = False
+    rings: int = 12,
+    seed: int = 1,
+    shapes: int = 3,
+    named: bool = True,
+    joints_move: bool = False,
+    names: Sequence[str] = EXPRESSIONS,
 ) -> HeadModel:
     """A ball of 10 cm with random offsets; every pose corrective of the neck, the jaw and one eye is non-zero."""
     random = np.random.default_rng(seed)
@@ -29,15 +36,15 @@ def synthetic_head(
     weights = np.exp(-((vertices[:, None] - places[None]) ** 2).sum(-1) / 0.01)
     posedirs = random.normal(0, 0.002, (36, 3 * count))
     posedirs[27:] = 0  # the right eye has no correctives
-    expressions = random.normal(0, 0.003, (count, 3, len(EXPRESSIONS)))
+    expressions = random.normal(0, 0.003, (count, 3, len(names)))
     if joints_move:
-        expressions += random.normal(0, 0.004, (1, 3, len(EXPRESSIONS)))
+        expressions += random.normal(0, 0.004, (1, 3, len(names)))
     else:  # as in the shipped head, no expression moves a joint
         moves = np.einsum("jv,vce->jce", regressor, expressions)
         expressions -= np.einsum("vj,jce->vce", np.linalg.pinv(regressor), moves)
     meta = {"id": f"synthetic-{seed}-{rings}{'-moving' * joints_move}", "name": "Synthetic", "licence": "CC0-1.0"}
     if named:
-        meta["expression_names"] = EXPRESSIONS
+        meta["expression_names"] = list(names)
     return HeadModel(
         v_template=vertices,
         faces=faces,
@@ -52,6 +59,18 @@ def synthetic_head(
         uv_faces=faces,
         meta=meta,
     )
+
+
+def large_head() -> HeadModel:
+    """As large as FLAME: 5,000 vertices, 300 and 100 components without names, all pose correctives."""
+    names = [f"e{index}" for index in range(100)]
+    head = synthetic_head(rings=50, shapes=300, named=False, joints_move=True, names=names)
+    random = np.random.default_rng(2)
+    # Offsets as small as FLAME's, so that 400 random coefficients still give a head.
+    head.shapedirs *= 0.1
+    head.expressiondirs *= 0.2
+    head.posedirs[27:] = random.normal(0, 0.002, head.posedirs[27:].shape)
+    return head
 
 
 def random_track(head: HeadModel, frames: int, seed: int = 0, fps: float = 25.0):

@@ -10,9 +10,10 @@ import pytest
 
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.face_track import CHANNELS, FaceTrack
+from erlnet_blender.formats.head_model import JOINTS
 from erlnet_blender.scene.curves import GENERATED, channels_of
 from erlnet_blender.scene.keyframes import baked_range, clear_bake, read_track, write_track
-from erlnet_blender.scene.rig import build_rig
+from erlnet_blender.scene.rig import build_rig, set_shape
 
 from .synthetic_head import random_track, synthetic_head
 
@@ -37,13 +38,35 @@ def test_round_trip(rig, head):
     assert_same(read_track(rig, bpy.context.scene, 10, 39), track)
 
 
-@pytest.mark.parametrize("mode", ["QUATERNION", "AXIS_ANGLE", "YXZ"])
-def test_round_trip_in_other_rotation_modes(rig, head, mode):
-    for bone in rig.pose.bones[:5]:
-        bone.rotation_mode = mode
-    track = random_track(head, 10)
+@pytest.mark.parametrize("mode", ["XYZ", "XZY", "YXZ", "YZX", "ZXY", "ZYX", "QUATERNION", "AXIS_ANGLE"])
+def test_round_trip_in_every_rotation_mode(head, mode):
+    bpy.context.scene.render.fps = 25
+    shape = np.array([1.5, -0.75, 0.25], np.float32)
+    rig = build_rig(head)
+    for name in JOINTS:
+        rig.pose.bones[name].rotation_mode = mode
+    track = replace(random_track(head, 40), shape=shape)
+    set_shape(rig, shape)
     write_track(rig, track, 1, "Speech")
-    assert_same(read_track(rig, bpy.context.scene, 1, 10), track)
+    read = read_track(rig, bpy.context.scene, 1, 40)
+    assert_same(read, track)
+    np.testing.assert_array_equal(read.shape, shape)
+
+
+@pytest.mark.parametrize(("fps", "scene_fps", "step"), [(60, 24, 5), (30, 25, 6), (50, 30, 5), (23.976, 24, 1000)])
+def test_round_trip_where_frames_of_two_rates_meet(head, fps, scene_fps, step):
+    """Frame i of the track lies at i * scene_fps / fps: whole again every so often, also late in a long shot."""
+    render = bpy.context.scene.render
+    render.fps = scene_fps
+    rig, start = build_rig(head), 2001
+    track = random_track(head, 999 * (step == 1000) + 61, fps=fps)
+    write_track(rig, track, start, "Speech")
+    meetings = [i for i in range(len(track)) if abs(i * scene_fps / fps - round(i * scene_fps / fps)) < 1e-6]
+    assert len(meetings) > 1
+    for index in meetings:
+        frame = start + round(index * scene_fps / fps)
+        read = read_track(rig, bpy.context.scene, frame, frame)
+        assert_same(read, track[index], atol=1e-5)
 
 
 def test_rotations_are_continuous(rig, head):

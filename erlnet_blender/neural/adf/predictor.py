@@ -28,14 +28,13 @@ from .articulation import (
     MOUTH,
     PHONE_CLASSES,
     SHAPES,
-    expressions_of,
-    jaw_pose_of,
 )  # fmt: skip
 from .checkpoint import load_network
 from .closure import believed_closures, rest_gate
 from .features import HOP, QUIETEST_REFERENCE, SAMPLE_RATE_HZ, log_mel, mel_power, reference_level
 from .head_motion import blinks, gaze, head_rotation
 from .network import CONTACT_COLUMNS, MARGIN_FRAMES, SHAPE_COLUMNS, SpeechToFaceNetwork, speaking_of
+from .other_heads import spoken
 from .style import style_code
 from .style_factors import values_of
 
@@ -109,19 +108,20 @@ class SpeechToFace:
         turn = head_rotation(values, heard.accents, heard.speaking, seed)
         count = max(1, ceil(len(samples) / sample_rate_hz * fps - 1e-6))
         mouth = at_frames(mouth, fps, count, highest=[MOUTH.index(name) for name in CONTACTS])
-        expr, missing = expressions_of(mouth, head.expression_names)
+        lids = at_frames(blinks(values["blinks_per_minute"], len(turn), seed), fps, count)
+        face = spoken(mouth, lids, head)
         source = {
             "made_by": "erlnet ADF", "style": str(style), "strength": strength, "seed": seed,
-            "model": self.metadata.get("command", ""), "notes": self._notes(heard, note, missing),
+            "model": self.metadata.get("command", ""), "notes": self._notes(heard, note, face.missing),
         }  # fmt: skip
         return FaceTrack(
-            expr,
+            face.expr,
             fps,
             head.id,
-            jaw_pose=jaw_pose_of(mouth),
+            jaw_pose=face.jaw_pose,
             neck_pose=at_frames(turn, fps, count),
             eyes_pose=at_frames(gaze(turn, seed), fps, count),
-            eyelids=at_frames(blinks(values["blinks_per_minute"], len(turn), seed), fps, count),
+            eyelids=face.eyelids,
             source=json.dumps(source),
         )
 
