@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import bpy
+import numpy as np
 
 from ..formats.head_model import HeadModel, default_head_path
+from ..head_presets import PRESETS
 from ..preferences import preferred_python
 from ..scene.appearance import dress
 from ..scene.rig import build_rig, mesh_of
@@ -21,9 +23,15 @@ class ERLNET_OT_add_head(Explained, bpy.types.Operator):
     bl_label = "ERLNet Head"
     bl_options = {"REGISTER", "UNDO"}
 
+    preset: bpy.props.EnumProperty(
+        name="Person",
+        description="Who it is: the shape and the look of the head that comes with ERLNet",
+        items=[(preset.name, preset.label, preset.description) for preset in PRESETS.values()],
+        default="default",
+    )
     filepath: bpy.props.StringProperty(
         name="Head Model",
-        description="A head model (.npz) or a FLAME model (.pkl, .npz, .pt); empty is the one that comes with ERLNet",
+        description="A head (.npz) or FLAME model (.pkl, .npz, .pt) in place of a person; empty is ERLNet's own",
         subtype="FILE_PATH",
         options={"SKIP_SAVE"},
     )
@@ -51,14 +59,17 @@ class ERLNET_OT_add_head(Explained, bpy.types.Operator):
             for note in chosen.notes:
                 self.report({"INFO"}, note)
         head = HeadModel.load(path)
-        rig = build_rig(head, path)
+        # A head from a file is whoever the file says.
+        preset = PRESETS["default" if self.filepath else self.preset]
+        shape = preset.coefficients(head.meta.get("shape_names") or [])
+        rig = build_rig(head, path, shape=np.array(shape))
         rig.location = context.scene.cursor.location
-        dress(mesh_of(rig), rig, head)
+        dress(mesh_of(rig), rig, head, preset.look)
 
 
 def menu(self, context: bpy.types.Context) -> None:
     """The entries in Add > Mesh."""
-    self.layout.operator(ERLNET_OT_add_head.bl_idname, icon="MONKEY")
+    self.layout.operator_menu_enum(ERLNET_OT_add_head.bl_idname, "preset", icon="MONKEY")
     from_file = self.layout.operator(ERLNET_OT_add_head.bl_idname, text="FLAME Head from File...", icon="FILE_FOLDER")
     from_file.choose_file = True
 

@@ -38,7 +38,7 @@ class ERLNET_PT_head(_Tab, bpy.types.Panel):
             row = layout.row()
             row.scale_y = 1.5
             row.operator("erlnet.start_here", icon="PLAY")
-            layout.operator("erlnet.add_head", text="Add Head", icon="ADD")
+            layout.operator_menu_enum("erlnet.add_head", "preset", text="Add Head", icon="ADD")
             return
         layout.label(text=rig.name, icon="ARMATURE_DATA")
         layout.label(text=head_name_of(rig), icon="BLANK1")

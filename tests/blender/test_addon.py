@@ -14,9 +14,10 @@ import erlnet_blender
 from erlnet_blender import addon
 from erlnet_blender.face_track import FaceTrack
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
+from erlnet_blender.head_presets import PRESETS
 from erlnet_blender.operators.explained import Explained
 from erlnet_blender.scene.keyframes import read_track, write_track
-from erlnet_blender.scene.rig import find_rig, head_of, read_frame, rigs_of
+from erlnet_blender.scene.rig import find_rig, head_of, mesh_of, read_frame, rigs_of
 from erlnet_blender.scene.strips import sound_strips
 
 from .synthetic_head import random_track, synthetic_head
@@ -155,6 +156,16 @@ def test_add_head_stands_at_the_cursor():
     rig = find_rig(bpy.context)
     assert tuple(rig.location) == (1, 2, 3)
     assert head_of(rig).id == HeadModel.load(default_head_path()).id
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+@pytest.mark.usefixtures("enabled")
+def test_add_head_of_a_preset_is_that_person(name):
+    bpy.ops.erlnet.add_head(preset=name)
+    rig, head = find_rig(bpy.context), HeadModel.load(default_head_path())
+    read = read_frame(rig, bpy.context.evaluated_depsgraph_get())
+    np.testing.assert_allclose(read.shape, PRESETS[name].coefficients(head.meta["shape_names"]), atol=1e-6)
+    assert all(PRESETS[name].look in material.name for material in mesh_of(rig).data.materials)
 
 
 @pytest.mark.usefixtures("enabled")
