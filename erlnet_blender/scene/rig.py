@@ -20,6 +20,8 @@ from ..face_track import FaceTrack
 from ..formats.head_model import JOINTS, PARENTS, HeadModel, default_head_path
 from .controls import EYELID_KEYS, EYELIDS, FACE_BONE, expression_key, semantic_controls
 from .drags import drags_of
+from .hair import hair_of
+from .hair import seat as seat_hair
 from .rig_armature import all_rests, build_armature
 from .rig_bones import lay_bones, shaped_vertices
 from .rig_mesh import build_mesh
@@ -222,12 +224,15 @@ def _seat(rig: bpy.types.Object, shape: np.ndarray) -> None:
     hung = [child for child in rig.children if child.parent_type == "BONE" and child.parent_bone in rig.data.bones]
     before = [rig.data.bones[child.parent_bone].matrix_local.copy() for child in hung]
     lay_bones(rig.data, [rest for rest in rests if rest.name in rig.data.bones])
-    # What hangs on a bone (hair, glasses) stays where it is while the bone moves at rest. Bones do not turn, so the
+    # What hangs on a bone (glasses) stays where it is while the bone moves at rest. Bones do not turn, so the
     # tail that things hang on moves as the head of the bone does.
     for child, place in zip(hung, before, strict=True):
         moved = rig.data.bones[child.parent_bone].matrix_local
         back = Matrix.Translation(place.translation - moved.translation)
         child.matrix_parent_inverse = back @ child.matrix_parent_inverse
+    hair = hair_of(rig)
+    if hair is not None:
+        seat_hair(hair, rig, head, shape)
     rig[SEATED] = np.asarray(shape, float).tolist()
 
 

@@ -15,7 +15,7 @@ from erlnet_blender.head_presets import LOOKS, PRESETS
 from erlnet_blender.scene.appearance import add_studio_lights, dress
 from erlnet_blender.scene.complexion import PACKS, masks
 from erlnet_blender.scene.hair import STYLE, cover, hair_of, seat, strands_of
-from erlnet_blender.scene.rig import build_rig, mesh_of, set_rotation
+from erlnet_blender.scene.rig import build_rig, mesh_of, set_rotation, set_shape
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +217,23 @@ def test_lights_are_added_once():
     add_studio_lights(bpy.context.scene)
     assert sum(item.type == "LIGHT" for item in bpy.context.scene.objects) == 4
     assert bpy.context.scene.world is not None
+
+
+def test_hair_follows_a_change_of_identity():
+    """`set_shape` on a finished head leaves the hair where a head that was built so wears it."""
+    head = HeadModel.load(default_head_path())
+    shape = np.zeros(head.shapedirs.shape[-1], np.float32)
+    shape[:3] = 2.0, -1.5, 1.0
+    places = []
+    for changed in (True, False):
+        rig = build_rig(head, shape=None if changed else shape)
+        dress(mesh_of(rig), rig, head)
+        if changed:
+            set_shape(rig, shape)
+        bpy.context.view_layer.update()
+        hair = hair_of(rig)
+        points = np.empty(3 * len(hair.data.points), np.float32)
+        hair.data.position_data.foreach_get("vector", points)
+        points = points.reshape(-1, 3)
+        places.append(points @ np.array(hair.matrix_world)[:3, :3].T + np.array(hair.matrix_world)[:3, 3])
+    np.testing.assert_allclose(places[0], places[1], atol=1e-5)
