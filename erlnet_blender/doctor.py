@@ -25,7 +25,7 @@ MODULES = {
     "scipy": ("scipy", "training and the speech corpus", True),
     "bpy": ("bpy", "the demo and headless rendering", True),
     "av": ("av", "judging movies", False),
-    "mediapipe": ("mediapipe", "judging faces", False),
+    "mediapipe": ("mediapipe", "fitting photographs", False),
     "tinycudann": ("tinycudann", "faster rendering on CUDA; plain torch does it too", False),
 }
 SHIPPED = {

@@ -270,6 +270,7 @@ BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
         b"(K\x03X\x01\x00\x00\x00<NNNK\x10K\x10K\x00t"))), "fields, alignment"),
     "complex numbers": (_raw(_array((5,), "<c16", b"\0" * 80)), "type c16"),
     "broken sparse": (lambda f: pickled(model(J_regressor=_broken_sparse()), f / "m.pkl"), "outside its shape"),
+    "text beyond Unicode": (_raw(_array((2,), "<U1", b"\xff" * 8)), "text that is none"),
     "header is code": (_raw(_npy_with("__import__('os').system('true')"), "m.npy"), ".npy header is not"),
     "header lies": (_raw(_npy_with(_SHAPE % "5023, 3", b"\0" * 24), "m.npy"), "needs 120552 bytes and has 24"),
     "header negative": (_raw(_npy_with(_SHAPE % "-5, 3"), "m.npy"), ".npy header is not"),

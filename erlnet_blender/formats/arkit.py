@@ -76,18 +76,22 @@ SHAPES: dict[str, dict[str, float]] = {
     "tongueOut": {"tongue_out": 1.0},
 }
 NAMES = tuple(SHAPES)
-# Expressions that ARKit cannot say, in those that it can; the tongue inside the mouth and the throat are lost.
+# Expressions that ARKit cannot say, in channels that it can: rounded from the non-negative least squares over the
+# vertices of the default head. The tongue inside the mouth, sucked cheeks and the throat are lost.
 SAID_WITH: dict[str, dict[str, float]] = {
-    "f_tuck": {"lip_roll_lower": 0.8, "upper_lip_raise_L": 0.1, "upper_lip_raise_R": 0.1},
-    "lip_tighten": {"lips_press": 0.5},
-    "lips_part": {"lower_lip_depress_L": 0.25, "lower_lip_depress_R": 0.25},
-    "sharp_lip_pull_L": {"dimple_L": 0.5, "smile_L": 0.5},
-    "sharp_lip_pull_R": {"dimple_R": 0.5, "smile_R": 0.5},
-    "nostril_flare_L": {"nose_wrinkle_L": 0.3},
-    "nostril_flare_R": {"nose_wrinkle_R": 0.3},
-    "brow_together": {"brow_down_L": 0.4, "brow_down_R": 0.4},
-    "lip_blow": {"funnel": 0.3, "puff_L": 0.3, "puff_R": 0.3},
-}
+    "f_tuck": {"lip_roll_lower": 1.0, "chin_raise": 0.3, "upper_lip_raise_L": 0.25, "upper_lip_raise_R": 0.25},
+    "lip_tighten": {"lips_press": 1.0, "lip_roll_lower": 0.25, "pucker": 0.15},
+    "lips_part": {"lower_lip_depress_L": 0.5, "lower_lip_depress_R": 0.5},
+    "sharp_lip_pull_L": {"smile_L": 0.65, "upper_lip_raise_L": 0.3},
+    "sharp_lip_pull_R": {"smile_R": 0.65, "upper_lip_raise_R": 0.3},
+    "brow_together": {"brow_down_L": 0.9, "brow_down_R": 0.9, "brow_inner_up": 0.5},
+    "lid_follow_down_L": {"eyelid_left": 0.4},
+    "lid_follow_down_R": {"eyelid_right": 0.4},
+    "lip_blow": {
+        "pucker": 0.7, "lip_roll_upper": 0.3, "lip_roll_lower": 0.3, "lower_lip_depress_L": 0.2,
+        "lower_lip_depress_R": 0.2, "puff_L": 0.15, "puff_R": 0.15,
+    },
+}  # fmt: skip
 ANGLES = tuple(f"{part}{angle}" for part in ("Head", "LeftEye", "RightEye") for angle in ("Yaw", "Pitch", "Roll"))
 _FRAME_RATES = (24, 25, 30, 48, 50, 60, 100, 120, 240)
 _MAX_BYTES = 64 << 20
@@ -145,6 +149,7 @@ def weights_of(poses: FacePoses, names: list[str]) -> np.ndarray:
     """
     channels = _channels()
     values = {name: poses.expr[:, index].astype(np.float64) for index, name in enumerate(names)}
+    values |= {name: poses.eyelids[:, index].astype(np.float64) for index, name in enumerate(EYELID_CHANNELS)}
     for name, others in SAID_WITH.items():
         for other, share in others.items():
             if name in values and other in values:
@@ -155,7 +160,6 @@ def weights_of(poses: FacePoses, names: list[str]) -> np.ndarray:
             angles[:, 0] / EYE_LOOK_RAD,
             angles[:, 1] / EYE_LOOK_RAD,
         )
-    values |= {name: poses.eyelids[:, index].astype(np.float64) for index, name in enumerate(EYELID_CHANNELS)}
     values["jaw_open"] = poses.jaw_pose[:, 0] / JAW_OPEN_RAD
     values[JAW_SIDE] = values.get(JAW_SIDE, 0.0) + poses.jaw_pose[:, 1] / JAW_SIDE_RAD
     # A channel that the head lacks says nothing: neither it nor the shapes that need it take part.

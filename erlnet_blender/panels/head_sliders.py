@@ -37,9 +37,10 @@ class ERLNET_PT_identity(_Sub, bpy.types.Panel):
         layout, rig = self.layout, find_rig(context)
         keys = mesh_of(rig).data.shape_keys.key_blocks
         names = labels(rig, SHAPE_NAMES, "Shape", len(keys))
+        chosen = shown(layout, rig, {key: name for key, name in names.items() if key in keys})
         column = layout.column(align=True)
-        for key in shown(layout, rig, {key: name for key, name in names.items() if key in keys}):
-            column.prop(keys[key], "value", text=names[key], slider=True)
+        for key in chosen:
+            column.prop(keys[key], "value", text=names[key].replace("_", " "), slider=True)
         if not is_seated(rig):
             paragraph(layout, "The bones still rest where the joints of another identity are", "INFO")
             layout.operator("erlnet.seat_joints", icon="CON_ARMATURE")

@@ -16,6 +16,9 @@ from .keyframes import read_track
 from .rig import head_name_of, head_of
 
 SUFFIX = "ARKit"
+# A shape key goes straight where a joint goes round. The weight at which both meet: speech opens the jaw half at most;
+# an eyeball must not swell at the end of its way.
+MEETS_AT = {"jaw": 0.5, "left_eye": 1.0, "right_eye": 1.0}
 
 
 def arkit_reason(head: HeadModel) -> str:
@@ -125,8 +128,8 @@ def shape_offsets(head: HeadModel, basis: np.ndarray) -> dict[str, np.ndarray]:
             offset += np.einsum("l,lvc->vc", poses.eyelids[index], head.eyelids.astype(np.float64))
         for joint, rotations in turned.items():
             if rotations[index].any():
-                number = JOINTS.index(joint)
-                turn = arkit.rotation_matrices(rotations[index : index + 1])[0] - np.eye(3)
+                number, weight = JOINTS.index(joint), MEETS_AT[joint]
+                turn = (arkit.rotation_matrices(weight * rotations[index : index + 1])[0] - np.eye(3)) / weight
                 offset += (turn.ravel() @ head.posedirs[9 * (number - 1) : 9 * number]).reshape(-1, 3)
                 offset += head.weights[:, number, None] * ((basis + offset - joints[number]) @ turn.T)
         offsets[name] = offset

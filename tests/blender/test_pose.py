@@ -76,7 +76,8 @@ def test_mirror_mirrors_the_mesh(source):
     mirror_pose(rig)
     after = evaluated_vertices(rig)
     gap = np.linalg.norm(after[image] - before[sample] * [-1, 1, 1], axis=1)
-    assert np.median(gap) < 0.3 * MM
+    # The joints of the head without names are regressed, and lie some tenths of a millimetre off the middle.
+    assert np.median(gap) < (0.3 if source == "default" else 0.6) * MM
     assert np.median(np.linalg.norm(after - before, axis=1)) > 20 * MM
 
 

@@ -114,9 +114,12 @@ def test_handles_of_the_default_head_lie_before_the_face():
         if drag.name.endswith(".L"):
             other = np.array(rig.data.bones[f"{drag.name[:-2]}.R"].head_local)
             np.testing.assert_allclose(other * [-1, 1, 1], place, atol=3 * MM)
-    before = np.array(rig.data.bones["chin"].head_local)
-    set_shape(rig, [2.0, -2.0, 2.0])
-    assert np.linalg.norm(np.array(rig.data.bones["chin"].head_local) - before) > 0.5 * MM
+    set_shape(rig, np.full(10, 1.5))
+    shaped = head.v_template + head.shapedirs[..., :10].sum(-1) * 1.5
+    for drag in drags.values():
+        place = np.array(rig.data.bones[drag.name].head_local)
+        np.testing.assert_allclose(place, place_of(drag, head, shaped), atol=1e-5)
+        assert np.linalg.norm(place - place_of(drag, head, head.v_template)) > 0.2 * MM, drag.name
 
 
 def test_collections_and_sides(face_rig):

@@ -95,7 +95,7 @@ def test_both_sides_share_what_has_no_sides():
 def test_what_arkit_lacks_is_said_with_what_it_has():
     names = ["f_tuck", "lip_roll_lower", "upper_lip_raise_L", "upper_lip_raise_R", "tongue_back"]
     weights = shown(weights_of(face(names, f_tuck=1.0, tongue_back=1.0), names))
-    assert weights == {"mouthRollLower": 0.8, "mouthUpperUpLeft": 0.1, "mouthUpperUpRight": 0.1}
+    assert weights == {"mouthRollLower": 1.0, "mouthUpperUpLeft": 0.25, "mouthUpperUpRight": 0.25}
     # A head without the substitute just loses it.
     assert shown(weights_of(face(["f_tuck"], f_tuck=1.0), ["f_tuck"])) == {}
 

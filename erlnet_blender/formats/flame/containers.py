@@ -152,7 +152,7 @@ def _check_members(infos: list[zipfile.ZipInfo], budget: Budget) -> None:
     for info in infos:
         name = info.filename
         parts = re.split(r"[/\\]", name)
-        if name.startswith(("/", "\\")) or ".." in parts or ":" in name or not name.isprintable():
+        if not name or name.startswith(("/", "\\")) or ".." in parts or ":" in name or not name.isprintable():
             budget.refuse(f"it is a zip file with a member called {shown(name)}")
         if info.flag_bits & 1:
             budget.refuse(f"its member {shown(name)} is encrypted")

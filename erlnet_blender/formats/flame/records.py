@@ -100,6 +100,8 @@ class ArrayRecord(Record):
             budget.refuse(f"it holds an array of shape {self.shape} and type {dtype} with {held} of data")
         budget.spend(2 * len(data))
         raw = data.encode("latin-1") if isinstance(data, str) else data
+        if dtype.kind == "U" and (np.frombuffer(raw, np.dtype("u4").newbyteorder(dtype.byteorder)) > 0x10FFFF).any():
+            budget.refuse("it holds text that is none")  # Python's own strings trust NumPy here
         array = np.frombuffer(raw, dtype).reshape(self.shape, order=order)  # type: ignore[call-overload]
         self.array = array.astype(dtype.newbyteorder("="), copy=False)
 
