@@ -22,6 +22,9 @@ STYLE = "erlnet_hair"  # on the hair object: which file it came from
 _CELL, _BLURS = 0.004, 2
 _SEATS, _KNOTS = 4, 5  # so many nearest points of the skin carry so many points of a strand along
 
+# What carries a style on a head, found once: an identity slider asks at every step.
+_found: dict[tuple[str, str], tuple[np.ndarray, np.ndarray]] = {}
+
 
 def strands_of(look: Look | str, head: HeadModel) -> np.ndarray | None:
     """(N, K, 3) the look's hair in the rest frame, metres; None if it was not grown for this head.
@@ -95,31 +98,49 @@ def seat(hair: bpy.types.Object, rig: bpy.types.Object, head: HeadModel, coeffic
     Args:
         coefficients: (S',) of identity; S' at most the head's.
     """
-    strands = strands_of(str(hair.get(STYLE, "")), head)
+    style = str(hair.get(STYLE, ""))
+    strands = strands_of(style, head)
     if strands is None:
         return
-    seated = strands + _carried(strands, head, coefficients)
-    hair.data.position_data.foreach_set("vector", seated.astype(np.float32).ravel())
+    coefficients = np.asarray(coefficients, np.float32).ravel()
+    if coefficients.any():
+        moved = head.shapedirs[..., : len(coefficients)] @ coefficients
+        strands = strands + _carried(strands, _carriers(style, strands, head), moved)
+    hair.data.position_data.foreach_set("vector", strands.astype(np.float32).ravel())
     bone = rig.data.bones["neck"]
     hair.matrix_parent_inverse = (bone.matrix_local @ Matrix.Translation((0, bone.length, 0))).inverted()
     hair.data.update_tag()
 
 
-def _carried(strands: np.ndarray, head: HeadModel, coefficients: np.ndarray) -> np.ndarray:
-    """(N, K, 3) displacement of the skin nearest to each strand's knots, straight between them."""
-    coefficients = np.asarray(coefficients, np.float32).ravel()
-    if not coefficients.any():
-        return np.zeros_like(strands)
-    moved = head.shapedirs[..., : len(coefficients)] @ coefficients
-    carriers = np.flatnonzero(_skin(head))
-    tree = KDTree(len(carriers))
-    for index, vertex in enumerate(carriers.tolist()):
-        tree.insert(head.v_template[vertex], index)
-    tree.balance()
+def _knots(strands: np.ndarray) -> np.ndarray:
     points = strands.shape[1]
-    knots = np.unique(np.linspace(0, points - 1, _KNOTS).round().astype(int))
-    at_knots = np.stack([_blended(strands[:, knot], tree, moved[carriers]) for knot in knots], 1)
-    place = np.interp(np.arange(points), knots, np.arange(len(knots)))
+    return np.unique(np.linspace(0, points - 1, _KNOTS).round().astype(int))
+
+
+def _carriers(style: str, strands: np.ndarray, head: HeadModel) -> tuple[np.ndarray, np.ndarray]:
+    """Vertices (N, knots, 4) of the skin nearest to each strand's knots, and their weights: the nearer the more."""
+    if (style, head.id) not in _found:
+        skin = np.flatnonzero(_skin(head))
+        tree = KDTree(len(skin))
+        for index, place in enumerate(head.v_template[skin].tolist()):
+            tree.insert(place, index)
+        tree.balance()
+        knots = strands[:, _knots(strands)]
+        hits = [tree.find_n(point, _SEATS) for point in knots.reshape(-1, 3).tolist()]
+        weights = 1.0 / (np.array([[hit[2] for hit in near] for near in hits], np.float32) + 1e-4)
+        vertices = skin[np.array([[hit[1] for hit in near] for near in hits])]
+        shape = (*knots.shape[:2], _SEATS)
+        weights /= weights.sum(1, keepdims=True)
+        _found[style, head.id] = vertices.reshape(shape), weights.reshape(shape)
+    return _found[style, head.id]
+
+
+def _carried(strands: np.ndarray, carriers: tuple[np.ndarray, np.ndarray], moved: np.ndarray) -> np.ndarray:
+    """(N, K, 3) displacement of the strands when the skin's is `moved` (V, 3): straight between knots."""
+    vertices, weights = carriers
+    at_knots = np.einsum("nkb,nkbc->nkc", weights, moved[vertices])
+    knots = _knots(strands)
+    place = np.interp(np.arange(strands.shape[1]), knots, np.arange(len(knots)))
     before = np.minimum(place.astype(int), len(knots) - 2)
     share = (place - before)[:, None].astype(np.float32)
     return at_knots[:, before] * (1 - share) + at_knots[:, before + 1] * share
@@ -132,12 +153,3 @@ def _skin(head: HeadModel) -> np.ndarray:
         if region in head.regions:
             skin &= ~(head.regions[region] > 0.5)
     return skin
-
-
-def _blended(points: np.ndarray, tree: KDTree, moved: np.ndarray) -> np.ndarray:
-    """(N, 3) the displacement of the nearest vertices, the nearer the more."""
-    found = [tree.find_n(point, _SEATS) for point in points.tolist()]
-    index = np.array([[hit[1] for hit in hits] for hits in found])
-    weight = 1.0 / (np.array([[hit[2] for hit in hits] for hits in found]) + 1e-4)
-    weight /= weight.sum(1, keepdims=True)
-    return (moved[index] * weight[..., None]).sum(1).astype(np.float32)
