@@ -8,7 +8,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..face_track import FaceTrack
-from ..scene.rig import find_rig
+from ..scene.rig import check_head, find_rig, set_shape
 from .explained import Explained, rig_reason
 from .frame_range import StartFrame
 
@@ -22,6 +22,11 @@ class ERLNET_OT_import_track(StartFrame, Explained, bpy.types.Operator, ImportHe
 
     filename_ext = ".npz"
     filter_glob: bpy.props.StringProperty(default="*.npz", options={"HIDDEN"})
+    identity: bpy.props.BoolProperty(
+        name="Identity",
+        description="Take the shape of the file's head as well; otherwise its motion alone",
+        default=False,
+    )
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
@@ -31,12 +36,17 @@ class ERLNET_OT_import_track(StartFrame, Explained, bpy.types.Operator, ImportHe
     def draw(self, context: bpy.types.Context) -> None:
         """The options in the file browser."""
         self.draw_start()
+        self.layout.prop(self, "identity")
 
     def run(self, context: bpy.types.Context) -> None:
         """Read the file and write its keys."""
         path = Path(bpy.path.abspath(self.filepath))
         rig = find_rig(context)
-        count = self.write_keys(context.scene, rig, FaceTrack.load(path), path.stem)
+        track = FaceTrack.load(path)
+        if self.identity:
+            check_head(rig, track)
+            set_shape(rig, track.shape)
+        count = self.write_keys(context.scene, rig, track, path.stem)
         self.report({"INFO"}, f"Keyed {rig.name} with {count} frames")
 
 

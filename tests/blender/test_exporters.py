@@ -18,7 +18,7 @@ from erlnet_blender.scene.curves import channels_of
 from erlnet_blender.scene.game_copy import game_ready_copy
 from erlnet_blender.scene.keyframes import read_track, write_track
 from erlnet_blender.scene.layers import add_edit_layer
-from erlnet_blender.scene.rig import build_rig, find_rig, mesh_of
+from erlnet_blender.scene.rig import build_rig, find_rig, identity_of, mesh_of
 
 from .synthetic_head import random_track, synthetic_head
 
@@ -314,6 +314,17 @@ def test_import_only_into_the_frame_range(rig, head, tmp_path):
         bpy.ops.erlnet.import_track(
             filepath=str(tmp_path / "a.npz"), start="CUSTOM", start_frame=50, only_range=True
         )  # fmt: skip
+
+
+@pytest.mark.usefixtures("enabled")
+def test_import_takes_the_identity_only_if_asked(rig, head, tmp_path):
+    track = random_track(head, 3)
+    track.shape = np.linspace(-1, 1, head.shapedirs.shape[-1]).astype(np.float32)
+    track.save(tmp_path / "a.npz")
+    bpy.ops.erlnet.import_track(filepath=str(tmp_path / "a.npz"))
+    assert not identity_of(rig).any()
+    bpy.ops.erlnet.import_track(filepath=str(tmp_path / "a.npz"), identity=True)
+    np.testing.assert_allclose(identity_of(rig), track.shape, atol=1e-6)
 
 
 @pytest.mark.usefixtures("enabled")
