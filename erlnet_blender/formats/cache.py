@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import sys
-from pathlib import Path
-
 import numpy as np
 
 from ..errors import ErlnetError
 from .atomic import atomic_path
 from .npz import read_npz
+from .user_folders import cache_folder
 
 MAX_BYTES = 64 << 20
-FOLDER_VARIABLE = "ERLNET_CACHE"
-
-
-def cache_folder() -> Path:
-    """Where this user's cache lies; it need not exist, and may be deleted at any time."""
-    if os.environ.get(FOLDER_VARIABLE):
-        return Path(os.environ[FOLDER_VARIABLE])
-    if os.name == "nt":
-        base = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Caches"
-    else:
-        base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return base / "erlnet"
 
 
 def recall(name: str) -> dict[str, np.ndarray] | None:

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 
 from ..errors import ErlnetError
+from ..formats.user_folders import config_folder
 
 VARIABLE = "ERLNET_PYTHON"
 PACKAGE_FOLDER = Path(__file__).resolve().parent.parent
@@ -66,24 +67,6 @@ def recorded_python() -> Path | None:
     except (OSError, UnicodeDecodeError):
         return None
     return Path(text) if text else None
-
-
-def data_folder() -> Path:
-    """Where files made for this user lie that scenes refer to, such as converted heads; it need not exist."""
-    if os.name == "nt" or sys.platform == "darwin":
-        return config_folder()
-    return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "erlnet"
-
-
-def config_folder() -> Path:
-    """Where this user's settings for ERLNet lie; it need not exist."""
-    if os.name == "nt":
-        base = Path(os.environ.get("APPDATA") or Path.home() / "AppData" / "Roaming")
-    elif sys.platform == "darwin":
-        base = Path.home() / "Library" / "Application Support"
-    else:
-        base = Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config")
-    return base / "erlnet"
 
 
 def worker_command(python: str | os.PathLike) -> list[str]:

@@ -15,7 +15,8 @@ from ..errors import ErlnetError
 from ..formats.atomic import atomic_path
 from ..formats.flame.read import Companions, fingerprint
 from ..formats.head_model import HeadModel, is_head_file
-from .environment import PACKAGE_FOLDER, data_folder, worker_python
+from ..formats.user_folders import data_folder
+from .environment import PACKAGE_FOLDER, worker_python
 
 TIMEOUT_S = 120.0
 _REMEDY = "choose the model file as its makers hand it out"

@@ -8,6 +8,7 @@ import sys
 import bpy
 import pytest
 
+import erlnet_blender
 from erlnet_blender.scene.rig import build_rig
 
 from .synthetic_head import synthetic_head
@@ -18,6 +19,14 @@ EXIT_STATUS = pytest.StashKey[int]()
 @pytest.fixture(autouse=True)
 def _empty_scene():
     bpy.ops.wm.read_factory_settings(use_empty=True)
+
+
+@pytest.fixture
+def enabled(_empty_scene):
+    """With the add-on registered."""
+    erlnet_blender.register()
+    yield
+    erlnet_blender.unregister()
 
 
 @pytest.fixture

@@ -28,13 +28,6 @@ ROOT = Path(__file__).resolve().parents[2]
 HANDLERS = [name for name in dir(bpy.app.handlers) if isinstance(getattr(bpy.app.handlers, name), list)]
 
 
-@pytest.fixture
-def enabled():
-    erlnet_blender.register()
-    yield
-    erlnet_blender.unregister()
-
-
 def registered_things() -> dict:
     """Everything that an add-on can leave in Blender."""
     menu_functions = getattr(bpy.types.VIEW3D_MT_mesh_add.draw, "_draw_funcs", ())

@@ -8,7 +8,6 @@ import bpy
 import numpy as np
 import pytest
 
-import erlnet_blender
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.face_track import FaceTrack
 from erlnet_blender.formats.arkit import NAMES, axis_angle, can_make, poses_of, read_csv
@@ -21,13 +20,6 @@ from .synthetic_head import random_track, synthetic_head
 from .test_rig import evaluated_vertices
 
 MM = 1e-3
-
-
-@pytest.fixture
-def enabled():
-    erlnet_blender.register()
-    yield
-    erlnet_blender.unregister()
 
 
 @pytest.fixture(scope="module")

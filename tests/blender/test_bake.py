@@ -16,15 +16,9 @@ from erlnet_blender.scene import jobs
 from erlnet_blender.scene.keyframes import baked_range, read_track, write_track
 from erlnet_blender.scene.rig import find_rig, head_of
 from erlnet_blender.scene.strips import add_sound_strip, sound_strips
-from erlnet_blender.worker.client import close_shared_client, shared_client
+from erlnet_blender.worker.client import shared_client
 
 from .synthetic_head import random_track
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _stop_the_worker():
-    yield
-    close_shared_client()
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ import bpy
 import numpy as np
 import pytest
 
-import erlnet_blender
 from erlnet_blender.face_track import CHANNELS, FaceTrack
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.scene.curves import channels_of
@@ -27,13 +26,6 @@ FRAMES = 5
 SEEN = (1, 3, 5)
 # A mesh attribute that travels with the vertices: exporters may split and reorder them.
 NUMBER = "_NUMBER"
-
-
-@pytest.fixture
-def enabled():
-    erlnet_blender.register()
-    yield
-    erlnet_blender.unregister()
 
 
 def vertices_in_world(item: bpy.types.Object) -> np.ndarray:

@@ -10,17 +10,10 @@ import erlnet_blender
 from erlnet_blender.scene import jobs
 from erlnet_blender.scene.rig import find_rig, identity_of, is_seated, set_shape
 from erlnet_blender.worker import protocol
-from erlnet_blender.worker.client import close_shared_client
 
 pytest.importorskip("mediapipe")
 data = pytest.importorskip("skimage.data")
 Image = pytest.importorskip("PIL.Image")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _stop_the_worker():
-    yield
-    close_shared_client()
 
 
 @pytest.fixture

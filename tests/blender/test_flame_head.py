@@ -12,10 +12,10 @@ import pytest
 import soundfile
 
 from erlnet_blender import addon
+from erlnet_blender.formats import user_folders
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.scene.movie import open_scene
 from erlnet_blender.scene.rig import head_of, head_path_of, mesh_of, rigs_of
-from erlnet_blender.worker import environment
 
 from .. import flame_files as files
 from ..hostile_flame_files import CODE, MARKER
@@ -57,7 +57,7 @@ def test_a_flame_file_becomes_a_dressed_rig(with_companions, tmp_path):
     rig = only_rig()
     head = head_of(rig)
     assert head.id.startswith("flame-2023-open-")
-    assert head_path_of(rig).is_relative_to(environment.data_folder())
+    assert head_path_of(rig).is_relative_to(user_folders.data_folder())
     mesh = mesh_of(rig)
     assert len(mesh.data.vertices) == 5023
     np.testing.assert_allclose(evaluated(mesh), head.v_template, atol=1e-6)

@@ -6,7 +6,6 @@ import bpy
 import numpy as np
 import pytest
 
-import erlnet_blender
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.scene.controls import FACE_BONE, expression_key
@@ -26,13 +25,6 @@ from .synthetic_head import synthetic_head
 
 VISEME_NAMES = {"sil", "pp", "ff", "th", "dd", "kk", "ch", "ss", "nn", "rr", "aa", "e", "ih", "oh", "ou"}
 EMOTION_NAMES = {"neutral", "happy", "sad", "angry", "surprised", "fearful", "disgusted"}
-
-
-@pytest.fixture
-def enabled():
-    erlnet_blender.register()
-    yield
-    erlnet_blender.unregister()
 
 
 @pytest.fixture(scope="module")

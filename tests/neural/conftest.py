@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from erlnet_blender.formats import cache
+from erlnet_blender.formats import user_folders
 from erlnet_blender.formats.audio import read_audio
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.neural.dbf_nerf.avatar import default_avatar_path
@@ -22,7 +22,7 @@ def head() -> HeadModel:
 @pytest.fixture(scope="session", autouse=True)
 def _own_cache(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(cache.FOLDER_VARIABLE, str(tmp_path_factory.mktemp("cache")))
+        patch.setenv(user_folders.CACHE_VARIABLE, str(tmp_path_factory.mktemp("cache")))
         yield
 
 

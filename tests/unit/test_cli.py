@@ -13,16 +13,9 @@ import pytest
 from erlnet_blender import cli, doctor
 from erlnet_blender.face_track import FaceTrack
 from erlnet_blender.worker import environment
-from erlnet_blender.worker.client import close_shared_client
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEECH = ROOT / "erlnet_blender" / "assets" / "demo_speech.flac"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _stop_the_worker():
-    yield
-    close_shared_client()
 
 
 def write_wav(path, samples, rate_hz=16000):

@@ -11,11 +11,12 @@ import pytest
 
 from erlnet_blender import cli
 from erlnet_blender.errors import ErlnetError
+from erlnet_blender.formats import user_folders
 from erlnet_blender.formats.flame import model as flame_model
 from erlnet_blender.formats.flame.landmarks import IBUG_INNER
 from erlnet_blender.formats.flame.read import Companions, read_flame
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
-from erlnet_blender.worker import environment, flame_conversion
+from erlnet_blender.worker import flame_conversion
 from erlnet_blender.worker.flame_conversion import convert_flame, head_file_of
 
 from .. import flame_files as files
@@ -297,7 +298,7 @@ def test_conversions_are_kept_for_the_user_and_made_once(small_model, tmp_path, 
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     before = set(small_model.parent.iterdir())
     first = head_file_of(small_model, sys.executable)
-    assert first.path.is_relative_to(environment.data_folder())
+    assert first.path.is_relative_to(user_folders.data_folder())
     monkeypatch.setattr(flame_conversion, "convert_flame", None)  # a second conversion would fail
     again = head_file_of(small_model)
     assert (again.path, again.id) == (first.path, first.id)
