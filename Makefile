@@ -73,7 +73,7 @@ speech: setup  ## synthesise the speech corpus and train ADF (needs espeak-ng an
 
 avatar: setup  ## render the default head and train the default avatar (long)
 	$(BIN)/python -m studio.capture -o build/capture --frames 200 --samples 12 --judge-samples 24
-	$(BIN)/python -m studio.avatar build/capture -o erlnet_blender/assets/default_avatar.safetensors --seconds 1080
+	$(BIN)/python -m studio.avatar build/capture -o erlnet_blender/assets/default_avatar.safetensors --seconds 1140
 
 assets: head speech avatar  ## rebuild all that is shipped (long)
 
