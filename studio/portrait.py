@@ -11,7 +11,7 @@ POSES: dict[str, dict] = {
     "neutral": {},
     "three_quarter": {"azimuth": 35},
     "profile": {"azimuth": 90},
-    "jaw_open": {"jaw": 18},
+    "jaw_open": {"jaw": 16},
     "smile": {"expr": {"smile_L": 0.9, "smile_R": 0.9, "cheek_raise_L": 0.4, "cheek_raise_R": 0.4}},
     "smile_open": {
         "expr": {"smile_L": 0.9, "smile_R": 0.9, "upper_lip_raise_L": 0.3, "upper_lip_raise_R": 0.3, "squint_L": 0.3,
