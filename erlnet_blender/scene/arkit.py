@@ -131,6 +131,6 @@ def shape_offsets(head: HeadModel, basis: np.ndarray) -> dict[str, np.ndarray]:
                 number, weight = JOINTS.index(joint), MEETS_AT[joint]
                 turn = (arkit.rotation_matrices(weight * rotations[index : index + 1])[0] - np.eye(3)) / weight
                 offset += (turn.ravel() @ head.posedirs[9 * (number - 1) : 9 * number]).reshape(-1, 3)
-                offset += head.weights[:, number, None] * ((basis + offset - joints[number]) @ turn.T)
+                offset += head.weights[:, number, None] * ((basis + weight * offset - joints[number]) @ turn.T)
         offsets[name] = offset
     return offsets

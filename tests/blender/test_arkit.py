@@ -41,10 +41,8 @@ def arkit_track(head: HeadModel, frames: int, amount: float = 0.5) -> FaceTrack:
     )  # fmt: skip
 
 
-def test_the_default_head_can_make_nearly_all_of_them(default_head):
-    missing = {name for name in NAMES if not can_make(name, default_head.expression_names, True)}
-    # The two shrugs come with the head's next version.
-    assert missing <= {"mouthShrugLower", "mouthShrugUpper"}
+def test_the_default_head_can_make_all_of_them(default_head):
+    assert not {name for name in NAMES if not can_make(name, default_head.expression_names, True)}
 
 
 @pytest.mark.parametrize("identity", [[], [1.0, -1.5, 0.8]], ids=["template", "identity"])
