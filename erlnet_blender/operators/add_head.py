@@ -62,7 +62,7 @@ class ERLNET_OT_add_head(Explained, bpy.types.Operator):
         # A head from a file is whoever the file says.
         preset = PRESETS["default" if self.filepath else self.preset]
         shape = preset.coefficients(head.meta.get("shape_names") or [])
-        rig = build_rig(head, path, shape=np.array(shape))
+        rig = build_rig(head, path, "Head" if self.filepath else preset.label, shape=np.array(shape))
         rig.location = context.scene.cursor.location
         dress(mesh_of(rig), rig, head, preset.look)
 

@@ -156,6 +156,7 @@ def test_add_head_stands_at_the_cursor():
 def test_add_head_of_a_preset_is_that_person(name):
     bpy.ops.erlnet.add_head(preset=name)
     rig, head = find_rig(bpy.context), HeadModel.load(default_head_path())
+    assert rig.name == PRESETS[name].label
     read = read_frame(rig, bpy.context.evaluated_depsgraph_get())
     np.testing.assert_allclose(read.shape, PRESETS[name].coefficients(head.meta["shape_names"]), atol=1e-6)
     assert all(PRESETS[name].look in material.name for material in mesh_of(rig).data.materials)
