@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..scene.pose import key_changes, mirror_pose, pose_channels
+from ..scene.pose import auto_keying, mirror_pose
 from ..scene.rig import find_rig
 from .explained import Explained, rig_reason
 
@@ -24,10 +24,8 @@ class ERLNET_OT_mirror_pose(Explained, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         """Mirror, and key what changed if auto-keying is on."""
         rig = find_rig(context)
-        before = pose_channels(rig)
-        mirror_pose(rig)
-        if context.scene.tool_settings.use_keyframe_insert_auto:
-            key_changes(rig, before)
+        with auto_keying(context.scene, rig):
+            mirror_pose(rig)
 
 
 CLASSES = (ERLNET_OT_mirror_pose,)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import bpy
 
-from ..scene.pose import key_changes, pose_channels, reset_pose
+from ..scene.pose import auto_keying, reset_pose
 from ..scene.rig import find_rig
 from .explained import Explained, rig_reason
 
@@ -37,10 +37,8 @@ class ERLNET_OT_reset_face(Explained, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         """Reset, and key what changed if auto-keying is on."""
         rig = find_rig(context)
-        before = pose_channels(rig)
-        reset_pose(rig, joints=self.part != FACE, root=self.part == ALL)
-        if context.scene.tool_settings.use_keyframe_insert_auto:
-            key_changes(rig, before)
+        with auto_keying(context.scene, rig):
+            reset_pose(rig, joints=self.part != FACE, root=self.part == ALL)
 
 
 CLASSES = (ERLNET_OT_reset_face,)

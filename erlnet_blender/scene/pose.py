@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import bpy
 import numpy as np
 from mathutils import Quaternion, Vector
@@ -36,12 +39,15 @@ def pose_channels(rig: bpy.types.Object) -> Channels:
     return {key: (value,) if isinstance(value, float) else tuple(value) for key, value in values.items()}
 
 
-def key_changes(rig: bpy.types.Object, before: Channels) -> int:
-    """Key at the current frame what is no longer as in `before`; returns how many properties."""
-    changed = [key for key, value in pose_channels(rig).items() if value != before.get(key)]
-    for bone, path in changed:
-        rig.pose.bones[bone].keyframe_insert(path)
-    return len(changed)
+@contextmanager
+def auto_keying(scene: bpy.types.Scene, rig: bpy.types.Object) -> Iterator[None]:
+    """If the user's auto-keying is on, key at the current frame what changes inside the block."""
+    before = pose_channels(rig)
+    yield
+    if scene.tool_settings.use_keyframe_insert_auto:
+        for (bone, path), value in pose_channels(rig).items():
+            if value != before.get((bone, path)):
+                rig.pose.bones[bone].keyframe_insert(path)
 
 
 def reset_pose(rig: bpy.types.Object, joints: bool = True, root: bool = False) -> None:
