@@ -1,6 +1,6 @@
 """The speaking styles that come with the add-on, as Blender lists them (standard library only).
 
-What each does to the motion is in `neural/adf/style.py`, which a test holds to these names.
+What each does to the motion is in `neural/adf/style/presets.py`, which a test holds to these names.
 """
 
 # name, label, tooltip

@@ -227,7 +227,7 @@ def test_files_remember_the_settings(tmp_path):
 
 
 def test_styles_are_those_of_the_model():
-    from erlnet_blender.neural.adf.style import PRESETS
+    from erlnet_blender.neural.adf.style.presets import PRESETS
     from erlnet_blender.style_presets import STYLE_PRESETS
 
     assert [name for name, _, _ in STYLE_PRESETS] == list(PRESETS)

@@ -20,13 +20,14 @@ from erlnet_blender.neural.adf.articulation import (
     jaw_pose_of,
     mouth_of,
 )
+from erlnet_blender.neural.adf.behaviour import blinks, gaze, head_rotation
 from erlnet_blender.neural.adf.checkpoint import default_weights_path, load_network
 from erlnet_blender.neural.adf.closure import believed_closures, rest_gate, runs
-from erlnet_blender.neural.adf.head_motion import blinks, gaze, head_rotation
 from erlnet_blender.neural.adf.network import STYLE_SIZE
 from erlnet_blender.neural.adf.predictor import SpeechToFace, at_frames
-from erlnet_blender.neural.adf.style import PRESETS, preset_code, style_code, track_code
-from erlnet_blender.neural.adf.style_factors import NAMES, values_of
+from erlnet_blender.neural.adf.style.factors import NAMES, values_of
+from erlnet_blender.neural.adf.style.measured import style_code, track_code
+from erlnet_blender.neural.adf.style.presets import PRESETS, preset_code
 
 torch.set_num_threads(1)
 DEMO = default_weights_path().with_name("demo_speech.flac")

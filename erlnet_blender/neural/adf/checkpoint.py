@@ -13,7 +13,7 @@ from ...errors import ErlnetError
 from ...formats.atomic import atomic_path
 from .articulation import ARTICULATION, EXPRESSION, PHONE_CLASSES
 from .network import SpeechToFaceNetwork
-from .style_factors import NAMES
+from .style.factors import NAMES
 
 FORMAT, VERSION = "erlnet-adf", 1
 _REMEDY = "use the weights that ship with this version, or train them again"

@@ -29,14 +29,14 @@ from .articulation import (
     PHONE_CLASSES,
     SHAPES,
 )  # fmt: skip
+from .behaviour import blinks, gaze, head_rotation
 from .checkpoint import load_network
 from .closure import believed_closures, rest_gate
 from .features import HOP, QUIETEST_REFERENCE, SAMPLE_RATE_HZ, log_mel, mel_power, reference_level
-from .head_motion import blinks, gaze, head_rotation
 from .network import CONTACT_COLUMNS, MARGIN_FRAMES, SHAPE_COLUMNS, SpeechToFaceNetwork, speaking_of
 from .other_heads import spoken
-from .style import style_code
-from .style_factors import values_of
+from .style.factors import values_of
+from .style.measured import style_code
 
 WINDOW_FRAMES = 1000
 _SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // CHANNEL_RATE_HZ

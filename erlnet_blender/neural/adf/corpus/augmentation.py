@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
 
-from .articulation import CHANNEL_RATE_HZ
-from .features import SAMPLE_RATE_HZ
-from .speech_corpus import Recording
+from ..articulation import CHANNEL_RATE_HZ
+from ..features import SAMPLE_RATE_HZ
+from .folder import Recording
 
 
 @dataclass

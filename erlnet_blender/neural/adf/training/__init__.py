@@ -17,16 +17,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ...errors import ErlnetError
-from .articulation import ARTICULATION
-from .checkpoint import load_network, load_tensors, save_tensors, save_weights
-from .evaluation import calibrate
-from .features import HIGHEST_HZ, LOWEST_HZ, mel_of_hz
-from .network import CONTACT_COLUMNS, SHAPE_COLUMNS, SpeechToFaceNetwork, speaking_of
-from .preparation import Prepared, prepare
-from .speech_corpus import SpeechCorpus
-from .style_factors import NEUTRAL, SPREAD
-from .styled_motion import random_traits, styled_motion
+from ....errors import ErlnetError
+from ..articulation import ARTICULATION
+from ..checkpoint import load_network, load_tensors, save_tensors, save_weights
+from ..corpus.folder import SpeechCorpus
+from ..corpus.preparation import Prepared, prepare
+from ..evaluation import calibrate
+from ..features import HIGHEST_HZ, LOWEST_HZ, mel_of_hz
+from ..network import CONTACT_COLUMNS, SHAPE_COLUMNS, SpeechToFaceNetwork, speaking_of
+from ..style.factors import NEUTRAL, SPREAD
+from ..style.rules import random_traits, styled_motion
 
 BATCH, WINDOW_FRAMES, REFERENCE_FRAMES = 16, 100, 200
 LEARNING_RATE, WEIGHT_DECAY = 2e-3, 0.02

@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.signal import butter, sosfilt
 
-from .articulation import CHANNEL_RATE_HZ
-from .closure import smoothstep
+from ..articulation import CHANNEL_RATE_HZ
+from ..closure import smoothstep
 
 _BLINK_DEAD_TIME_S = 0.35
 _BLINK_CLOSING_S, _BLINK_SHUT_S, _BLINK_OPENING_S = 0.10, 0.04, 0.18

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .articulation import ARTICULATION, EXPRESSION, SHAPES
-from .style_factors import HIGHEST, LOWEST, NAMES, NEUTRAL
+from ..articulation import ARTICULATION, EXPRESSION, SHAPES
+from .factors import HIGHEST, LOWEST, NAMES, NEUTRAL
 
 _ACCENT_SMOOTHING = 9  # frames at 50 Hz: a brow is slower than a vowel
 _SLOW_SMOOTHING = 31

@@ -12,9 +12,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .articulation import ARTICULATION, CONTACTS, EXPRESSION, MOUTH, PHONE_CLASSES, SHAPES
-from .features import MEL_BANDS
-from .style_factors import FACTORS
+from ..articulation import ARTICULATION, CONTACTS, EXPRESSION, MOUTH, PHONE_CLASSES, SHAPES
+from ..features import MEL_BANDS
+from ..style.factors import FACTORS
 
 RESIDUAL_SIZE = 128 - len(FACTORS)
 STYLE_SIZE = len(FACTORS) + RESIDUAL_SIZE

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...errors import ErlnetError
-from ...formats.atomic import atomic_path
-from ...formats.npz import read_npz
+from ....errors import ErlnetError
+from ....formats.atomic import atomic_path
+from ....formats.npz import read_npz
+from ..features import log_mel, mel_power, reference_level
 from .augmentation import Example, augmented, noise_only
-from .features import log_mel, mel_power, reference_level
-from .speech_corpus import SpeechCorpus
+from .folder import SpeechCorpus
 
 _REVISION = 2
 _NOISE_EVERY = 30

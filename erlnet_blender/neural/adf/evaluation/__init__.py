@@ -12,15 +12,15 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...errors import ErlnetError
-from .articulation import ARTICULATION, CHANNEL_RATE_HZ, CONTACTS, MOUTH, SHAPES
-from .augmentation import Example, noise_only, plain
-from .checkpoint import load_network, save_weights
-from .closure import runs
-from .features import SAMPLE_RATE_HZ
-from .network import STYLE_SIZE
-from .predictor import Heard, SpeechToFace
-from .speech_corpus import Recording, SpeechCorpus
+from ....errors import ErlnetError
+from ..articulation import ARTICULATION, CHANNEL_RATE_HZ, CONTACTS, MOUTH, SHAPES
+from ..checkpoint import load_network, save_weights
+from ..closure import runs
+from ..corpus.augmentation import Example, noise_only, plain
+from ..corpus.folder import Recording, SpeechCorpus
+from ..features import SAMPLE_RATE_HZ
+from ..network import STYLE_SIZE
+from ..predictor import Heard, SpeechToFace
 
 TOLERANCE_S = 0.04
 CORRELATED = ("jaw", "pucker", "funnel", "stretch")

@@ -1,7 +1,4 @@
-"""Styles: presets by name, and the style of a motion that somebody filmed, animated or tracked.
-
-A style is a code of 128: 20 explicit factors (`style_factors`) and a learnt residual of 108. Neutral is zero.
-"""
+"""The style of a motion that somebody filmed, animated or tracked, measured in it."""
 
 from __future__ import annotations
 
@@ -10,51 +7,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ...errors import ErlnetError
-from ...face_track import FaceTrack
-from ...formats.head_model import HeadModel
-from .articulation import CHANNEL_RATE_HZ, MOUTH, SHAPES, column, mouth_of
-from .closure import runs
-from .network import RESIDUAL_SIZE, SpeechToFaceNetwork
-from .style_factors import HIGHEST, LOWEST, NAMES, NEUTRAL, code_of, with_values
-
-PRESETS: dict[str, dict[str, float]] = {
-    "neutral": {},
-    "happy": {
-        "smile": 0.42, "smile_accent": 0.2, "brow_raise": 0.08, "brow_accent": 0.35, "squint": 0.08,
-        "lip_amplitude": 1.12, "jaw_amplitude": 1.08, "head_pitch_deg": -1.5, "yaw_spread_deg": 2.6,
-        "roll_spread_deg": 1.6, "pitch_spread_deg": 1.8, "head_tempo_hz": 0.45, "nod_deg": 3.0,
-    },
-    "sad": {
-        "smile": 0.0, "smile_accent": 0.0, "frown": 0.38, "brow_inner": 0.5, "brow_accent": 0.08, "squint": 0.06,
-        "jaw_amplitude": 0.72, "lip_amplitude": 0.78, "head_pitch_deg": 6.0, "head_roll_deg": 2.5,
-        "pitch_spread_deg": 0.9, "yaw_spread_deg": 1.1, "roll_spread_deg": 0.6, "head_tempo_hz": 0.2, "nod_deg": 1.0,
-        "blinks_per_minute": 12.0,
-    },
-    "angry": {
-        "smile": 0.0, "smile_accent": 0.0, "frown": 0.22, "brow_down": 0.6, "brow_accent": 0.0, "squint": 0.22,
-        "jaw_amplitude": 1.2, "lip_amplitude": 1.25, "head_pitch_deg": 3.0, "pitch_spread_deg": 1.8,
-        "yaw_spread_deg": 2.2, "head_tempo_hz": 0.6, "nod_deg": 4.5, "blinks_per_minute": 9.0,
-    },
-    "energetic": {
-        "smile": 0.2, "smile_accent": 0.2, "brow_raise": 0.15, "brow_accent": 0.6, "eye_wide": 0.12,
-        "jaw_amplitude": 1.3, "lip_amplitude": 1.25, "pitch_spread_deg": 2.6, "yaw_spread_deg": 4.0,
-        "roll_spread_deg": 2.2, "head_tempo_hz": 0.65, "nod_deg": 5.0, "blinks_per_minute": 22.0,
-    },
-    "calm": {
-        "smile": 0.12, "smile_accent": 0.03, "brow_accent": 0.08, "jaw_amplitude": 0.82, "lip_amplitude": 0.85,
-        "pitch_spread_deg": 0.7, "yaw_spread_deg": 1.0, "roll_spread_deg": 0.5, "head_tempo_hz": 0.18, "nod_deg": 1.0,
-        "blinks_per_minute": 12.0,
-    },
-    "surprised": {
-        "smile": 0.0, "brow_raise": 0.5, "brow_inner": 0.25, "brow_accent": 0.4, "eye_wide": 0.4,
-        "jaw_amplitude": 1.25, "head_pitch_deg": -3.0, "head_tempo_hz": 0.4, "blinks_per_minute": 10.0,
-    },
-    "serious": {
-        "smile": 0.0, "smile_accent": 0.0, "brow_down": 0.2, "brow_accent": 0.12, "squint": 0.05, "frown": 0.06,
-        "pitch_spread_deg": 1.0, "yaw_spread_deg": 1.3, "nod_deg": 2.5, "head_tempo_hz": 0.3,
-    },
-}  # fmt: skip
+from ....errors import ErlnetError
+from ....face_track import FaceTrack
+from ....formats.head_model import HeadModel
+from ..articulation import CHANNEL_RATE_HZ, MOUTH, SHAPES, column, mouth_of
+from ..closure import runs
+from ..network import RESIDUAL_SIZE, SpeechToFaceNetwork
+from .factors import HIGHEST, LOWEST, NAMES, NEUTRAL, code_of, with_values
+from .presets import preset_code
 
 # Standard deviations of the neutral rule-made corpus (development split), against which amplitudes are measured.
 _TYPICAL_SPREAD = {
@@ -70,19 +30,6 @@ _BLINK_PRIOR_S = 30.0
 _AMPLITUDE_PRIOR_S = 6.0
 # Of `head_motion.head_rotation` itself: cut-off over root-mean-square frequency, on clips of 12 s.
 _TEMPO_OF_FREQUENCY = 1.6
-
-
-def preset_code(name: str) -> np.ndarray:
-    """(128,) code of a preset.
-
-    Raises:
-        ErlnetError: there is no such preset.
-    """
-    if name not in PRESETS:
-        raise ErlnetError(
-            "Unknown style", repr(name), f"choose one of {', '.join(PRESETS)}, or a .npz face track to take it from"
-        )
-    return np.concatenate([code_of(with_values(**PRESETS[name])), np.zeros(RESIDUAL_SIZE, np.float32)])
 
 
 def style_code(style: str, strength: float, head: HeadModel, network: SpeechToFaceNetwork) -> tuple[np.ndarray, str]:

@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from ...errors import ErlnetError
-from ...formats.npz import read_npz
-from .articulation import ARTICULATION, PHONE_CLASSES
-from .features import SAMPLE_RATE_HZ
+from ....errors import ErlnetError
+from ....formats.npz import read_npz
+from ..articulation import ARTICULATION, PHONE_CLASSES
+from ..features import SAMPLE_RATE_HZ
 
 FORMAT, VERSION = "erlnet-speech-corpus", 1
 

@@ -1,0 +1,1 @@
+"""Training material: corpus folders, and what augmentation makes of them."""
