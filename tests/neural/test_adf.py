@@ -232,12 +232,27 @@ def test_a_head_without_the_named_expressions_gets_jaw_and_a_note(model, head, d
 
 def test_articulation_map_and_its_inverse(head):
     random = np.random.default_rng(0)
-    mouth = random.uniform(0, 0.45, (40, len(MOUTH))).astype(np.float32)
+    mouth = random.uniform(0.05, 0.45, (40, len(MOUTH))).astype(np.float32)
+    mouth[:, column("asymmetry")] = random.uniform(-0.9, 0.9, 40)
     expr, missing = expressions_of(mouth, head.expression_names)
     assert missing == []
     back, seen = mouth_of(jaw_pose_of(mouth), expr, head.expression_names)
     assert seen.all()
     assert np.abs(back - mouth).max() < 1e-5
+
+
+def test_asymmetry_makes_the_own_left_stronger(head):
+    mouth = np.zeros((1, len(MOUTH)), np.float32)
+    mouth[0, column("smile")], mouth[0, column("sneer")], mouth[0, column("asymmetry")] = 0.4, 0.3, 0.5
+    expr, _ = expressions_of(mouth, head.expression_names)
+    side = lambda name: [expr[0, head.expression_names.index(f"{name}_{end}")] for end in "LR"]  # noqa: E731
+    assert side("smile") == pytest.approx([0.6, 0.2])
+    assert side("nose_wrinkle")[0] == pytest.approx(3 * side("nose_wrinkle")[1])
+    # A still face has none, however its two halves tremble.
+    expr[:] = 0
+    expr[0, head.expression_names.index("smile_L")] = 0.004
+    back, _ = mouth_of(np.zeros((1, 3)), expr, head.expression_names)
+    assert abs(back[0, column("asymmetry")]) < 0.05
 
 
 def test_a_full_closure_undoes_the_jaw(head):

@@ -1,7 +1,8 @@
 """The face channels that the speech model moves, and what each one does to a FLAME-format head.
 
 `ARTICULATION` are the movements of speech, `EXPRESSION` what style adds to them; all are 0 at rest and 1 at the full
-movement. They run at `CHANNEL_RATE_HZ`; sample i stands for the interval [i, i + 1) / CHANNEL_RATE_HZ.
+movement, but for `asymmetry`, which runs from -1 to 1. They run at `CHANNEL_RATE_HZ`; sample i stands for the interval
+[i, i + 1) / CHANNEL_RATE_HZ.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ ARTICULATION = (
     "jaw", "closure", "pucker", "funnel", "stretch", "lip_tuck", "upper_lip_raise", "lower_lip_depress",
     "tongue_up", "tongue_out", "tongue_back",
 )  # fmt: skip
-EXPRESSION = ("smile", "frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide")
+EXPRESSION = (
+    "smile", "frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide", "sneer", "grimace", "asymmetry",
+)  # fmt: skip
 MOUTH = (*ARTICULATION, *EXPRESSION)
 # Contacts: either made or not. They are learnt as probabilities and no style may change them.
 CONTACTS = ("closure", "lip_tuck", "tongue_up", "tongue_out", "tongue_back")
 SHAPES = tuple(name for name in ARTICULATION if name not in CONTACTS)
+# What asymmetry tilts: times 1 + asymmetry on the head's own left, 1 - asymmetry on its right.
+TILTED = ("smile", "frown", "brow_raise", "sneer")
+LOWEST = np.array([-1.0 if name == "asymmetry" else 0.0 for name in MOUTH], np.float32)
 
 # The classes of the auxiliary phone head; the first is silence.
 PHONE_CLASSES = (
@@ -41,17 +47,21 @@ YIELD_TO_CLOSURE = {
     "upper_lip_raise": 0.9,
     "lower_lip_depress": 0.9,
     "lip_tuck": 0.9,
+    "lip_of_sneer": 0.9,
 }
+_LEAST_TO_TILT = 0.1
+"""Where less than this is shown in all, a difference between left and right is no asymmetry but noise."""
 
-# Expression name to the channels that move it, with gains. jaw and closure are bilinear and handled apart.
+# Expression name to the channels that move it, with gains. jaw, closure and asymmetry are bilinear and handled apart.
+# A grimace is lips drawn wide all along; the platysma, which draws them, shows in the neck and tells it from speech.
 _LINEAR: dict[str, dict[str, float]] = {
     "pucker": {"pucker": 1.0},
     "funnel": {"funnel": 1.0},
-    "stretch_L": {"stretch": 0.7},
-    "stretch_R": {"stretch": 0.7},
+    "stretch_L": {"stretch": 0.7, "grimace": 0.6},
+    "stretch_R": {"stretch": 0.7, "grimace": 0.6},
     "f_tuck": {"lip_tuck": 1.0},
-    "upper_lip_raise_L": {"upper_lip_raise": 0.8, "lip_tuck": 0.15},
-    "upper_lip_raise_R": {"upper_lip_raise": 0.8, "lip_tuck": 0.15},
+    "upper_lip_raise_L": {"upper_lip_raise": 0.8, "lip_tuck": 0.15, "lip_of_sneer": 0.3},
+    "upper_lip_raise_R": {"upper_lip_raise": 0.8, "lip_tuck": 0.15, "lip_of_sneer": 0.3},
     "lower_lip_depress_L": {"lower_lip_depress": 0.7},
     "lower_lip_depress_R": {"lower_lip_depress": 0.7},
     "tongue_up": {"tongue_up": 1.0},
@@ -70,13 +80,20 @@ _LINEAR: dict[str, dict[str, float]] = {
     "brow_inner_up": {"brow_raise": 0.8, "brow_inner": 1.0},
     "brow_down_L": {"brow_down": 1.0},
     "brow_down_R": {"brow_down": 1.0},
-    "nose_wrinkle_L": {"brow_down": 0.2},
-    "nose_wrinkle_R": {"brow_down": 0.2},
+    "nose_wrinkle_L": {"brow_down": 0.2, "sneer": 0.8},
+    "nose_wrinkle_R": {"brow_down": 0.2, "sneer": 0.8},
     "squint_L": {"squint": 1.0, "smile": 0.25},
     "squint_R": {"squint": 1.0, "smile": 0.25},
     "eye_wide_L": {"eye_wide": 1.0},
     "eye_wide_R": {"eye_wide": 1.0},
+    "neck_tighten": {"grimace": 0.3},
 }
+# Channel, what another channel put into its expressions, and how much of it.
+_MIXED = (
+    ("brow_inner", "brow_raise", 0.8), ("squint", "smile", 0.25), ("sneer", "brow_down", 0.2 / 0.8),
+    ("stretch", "grimace", 0.6 / 0.7), ("upper_lip_raise", "lip_tuck", 0.15 / 0.8),
+)  # fmt: skip
+_PAIR_OF = {"smile": "smile", "frown": "frown", "brow_raise": "brow_outer_up", "sneer": "nose_wrinkle"}
 USED_EXPRESSIONS = ("mouth_close", "lips_press", *_LINEAR)
 
 
@@ -96,7 +113,8 @@ def expressions_of(mouth: np.ndarray, names: list[str]) -> tuple[np.ndarray, lis
     """Expression coefficients of a head from channels.
 
     `mouth_close` is bilinear: a seal must undo what the jaw opens, so it is closure times jaw angle over 10 degrees;
-    and the shapes that would part the lips give way to a seal. Everything else is linear.
+    and the shapes that would part the lips give way to a seal. Asymmetry makes one side of `TILTED` stronger than the
+    other. Everything else is linear.
 
     Args:
         mouth: (N, len(MOUTH)) channels.
@@ -107,14 +125,19 @@ def expressions_of(mouth: np.ndarray, names: list[str]) -> tuple[np.ndarray, lis
     """
     coefficients = np.zeros((len(mouth), len(names)), np.float32)
     values = {name: mouth[:, column(name)] for name in MOUTH}
+    values["lip_of_sneer"] = values["sneer"]
     closure = values["closure"]
     values |= {name: values[name] * (1 - share * closure) for name, share in YIELD_TO_CLOSURE.items()}
     named = {
         "mouth_close": closure * (JAW_OPEN_RAD * values["jaw"] / SEALED_JAW_RAD),
         "lips_press": LIPS_PRESS * closure,
     }
+    tilted = (*TILTED, "lip_of_sneer")
     for expression, gains in _LINEAR.items():
-        named[expression] = sum(gain * values[channel] for channel, gain in gains.items())
+        side = 1 + values["asymmetry"] * {"_L": 1, "_R": -1}.get(expression[-2:], 0)
+        named[expression] = sum(
+            gain * values[channel] * (side if channel in tilted else 1) for channel, gain in gains.items()
+        )
     for expression, value in named.items():
         if expression in names:
             coefficients[:, names.index(expression)] = np.clip(value, 0, 2 if expression == "mouth_close" else 1)
@@ -160,17 +183,35 @@ def mouth_of(jaw_pose: np.ndarray, expr: np.ndarray, names: list[str]) -> tuple[
         "brow_down": (("brow_down_L", "brow_down_R"), 1.0),
         "squint": (("squint_L", "squint_R"), 1.0),
         "eye_wide": (("eye_wide_L", "eye_wide_R"), 1.0),
+        "sneer": (("nose_wrinkle_L", "nose_wrinkle_R"), 0.8),
+        "grimace": (("neck_tighten",), 0.3),
     }
     for channel, (expressions, gain) in sources.items():
         value = mean_of(*expressions)
         if value is not None:
             take(channel, value / gain)
     # Mixed expressions give back what another channel put in.
-    for channel, other, share in (("brow_inner", "brow_raise", 0.8), ("squint", "smile", 0.25)):
+    closure = np.clip(mouth[:, column("closure")], 0, 1)
+    given = {other: mouth[:, column(other)] for other in ("brow_raise", "smile", "brow_down", "grimace", "lip_tuck")}
+    for channel, other, share in _MIXED:
         if seen[column(channel)]:
-            mouth[:, column(channel)] -= share * mouth[:, column(other)]
+            mouth[:, column(channel)] -= share * given[other]
     if seen[column("upper_lip_raise")]:
-        mouth[:, column("upper_lip_raise")] -= 0.15 / 0.8 * mouth[:, column("lip_tuck")]
-    for channel, share in YIELD_TO_CLOSURE.items():
-        mouth[:, column(channel)] /= 1 - share * np.clip(mouth[:, column("closure")], 0, 1)
-    return np.clip(mouth, 0, 2), seen
+        mouth[:, column("upper_lip_raise")] -= (
+            0.3 / 0.8 * mouth[:, column("sneer")] * (1 - YIELD_TO_CLOSURE["lip_of_sneer"] * closure)
+        )
+    for channel in YIELD_TO_CLOSURE.keys() & set(MOUTH):
+        mouth[:, column(channel)] /= 1 - YIELD_TO_CLOSURE[channel] * closure
+    if seen[[column(channel) for channel in TILTED]].all():
+        take("asymmetry", _asymmetry_of(expr, names, mouth))
+    return np.clip(mouth, LOWEST, 2), seen
+
+
+def _asymmetry_of(expr: np.ndarray, names: list[str], mouth: np.ndarray) -> np.ndarray:
+    """(N,) the difference between left and right of what asymmetry tilts, over their sum."""
+    difference, whole = np.zeros((2, len(expr)), np.float32)
+    for channel in TILTED:
+        left, right = (expr[:, names.index(f"{_PAIR_OF[channel]}_{side}")] for side in "LR")
+        difference += (left - right) / (0.8 if channel == "sneer" else 1)
+        whole += 2 * np.clip(mouth[:, column(channel)], 0, None)
+    return np.clip(difference / np.maximum(whole, _LEAST_TO_TILT), -1, 1)

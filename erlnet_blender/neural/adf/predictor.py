@@ -25,6 +25,7 @@ from .articulation import (
     BILABIAL_CLASSES,
     CHANNEL_RATE_HZ,
     CONTACTS,
+    LOWEST,
     MOUTH,
     PHONE_CLASSES,
     SHAPES,
@@ -149,7 +150,7 @@ class SpeechToFace:
         return Heard(motion, bilabial, np.clip(accents, 0, 1.5), speaking)
 
     def move(self, heard: Heard, code: np.ndarray, cancelled: Callable[[], bool] | None = None) -> np.ndarray:
-        """(T, 18) MOUTH channels at 50 Hz of what was heard, in the style of (128,) `code`."""
+        """(T, 21) MOUTH channels at 50 Hz of what was heard, in the style of (128,) `code`."""
         gate, count = rest_gate(heard.speaking), len(heard.speaking)
         contacts = heard.articulation * gate[:, None]
         closure = ARTICULATION.index("closure")
@@ -167,7 +168,7 @@ class SpeechToFace:
         mouth[:, CONTACT_COLUMNS] = contacts[:, CONTACT_COLUMNS]
         mouth[:, SHAPE_COLUMNS] = styled[:, : len(SHAPES)] * self.gains * gate[:, None]
         mouth[:, len(ARTICULATION) :] = styled[:, len(SHAPES) :]
-        return np.clip(mouth, 0, 1.3)
+        return np.clip(mouth, LOWEST, 1.3)
 
     def _notes(self, heard: Heard, note: str, missing: list[str]) -> list[str]:
         notes = [note] if note else []

@@ -72,7 +72,7 @@ class SpeechEncoder(nn.Module):
 
 
 class StyleEncoder(nn.Module):
-    """(B, T, 18) MOUTH channels at 50 Hz, a few seconds, to the residual code (B, RESIDUAL_SIZE)."""
+    """(B, T, 21) MOUTH channels at 50 Hz, a few seconds, to the residual code (B, RESIDUAL_SIZE)."""
 
     def __init__(self, channels: int = 96) -> None:
         super().__init__()
@@ -91,7 +91,7 @@ class StyleEncoder(nn.Module):
 
 
 class StyleDecoder(nn.Module):
-    """Neutral articulation, accents, speaking (0..1) and a style (B, 128) to SHAPES and EXPRESSION (B, T, 13)."""
+    """Neutral articulation, accents, speaking (0..1) and a style (B, 128) to SHAPES and EXPRESSION (B, T, 16)."""
 
     def __init__(self, channels: int = 96) -> None:
         super().__init__()

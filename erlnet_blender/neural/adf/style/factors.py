@@ -45,8 +45,20 @@ FACTORS = (
     Factor("head_tempo_hz", 0.35, 0.2, 0.1, 1.2),
     Factor("nod_deg", 2.0, 1.5, 0.0, 8.0),
     Factor("blinks_per_minute", 16.0, 8.0, 2.0, 50.0),
+    Factor("asymmetry", 0.0, 0.2, -0.8, 0.8),
+    Factor("sneer", 0.0, 0.15, 0.0, 0.8),
+    Factor("grimace", 0.0, 0.15, 0.0, 0.8),
+    Factor("gaze_yaw_deg", 0.0, 4.0, -20.0, 20.0),
+    Factor("gaze_pitch_deg", 0.0, 3.0, -15.0, 15.0),
+    Factor("gaze_spread_deg", 2.0, 1.5, 0.3, 8.0),
 )
 NAMES = tuple(factor.name for factor in FACTORS)
+# Those that rules for head, eyelids and eyes follow; the networks of the face must not heed them.
+BEHAVIOUR = (
+    "head_pitch_deg", "head_yaw_deg", "head_roll_deg", "pitch_spread_deg", "yaw_spread_deg", "roll_spread_deg",
+    "head_tempo_hz", "nod_deg", "blinks_per_minute", "gaze_yaw_deg", "gaze_pitch_deg", "gaze_spread_deg",
+)  # fmt: skip
+BEHAVIOUR_COLUMNS = [NAMES.index(name) for name in BEHAVIOUR]
 NEUTRAL = np.array([factor.neutral for factor in FACTORS], np.float32)
 SPREAD = np.array([factor.spread for factor in FACTORS], np.float32)
 LOWEST = np.array([factor.lowest for factor in FACTORS], np.float32)
@@ -54,18 +66,18 @@ HIGHEST = np.array([factor.highest for factor in FACTORS], np.float32)
 
 
 def code_of(values: np.ndarray) -> np.ndarray:
-    """(..., 20) factor values as the explicit part of a style code; neutral gives zeros."""
+    """(..., 26) factor values as the explicit part of a style code; neutral gives zeros."""
     return ((values - NEUTRAL) / SPREAD).astype(np.float32)
 
 
 def values_of(code: np.ndarray) -> dict[str, float]:
-    """Factor values of a style code (its first 20 numbers), held to the ranges that make sense."""
+    """Factor values of a style code (its first 26 numbers), held to the ranges that make sense."""
     values = np.clip(NEUTRAL + SPREAD * np.asarray(code)[: len(FACTORS)], LOWEST, HIGHEST)
     return dict(zip(NAMES, map(float, values), strict=True))
 
 
 def with_values(**changed: float) -> np.ndarray:
-    """(20,) factor values: neutral but for the named ones; unknown names raise KeyError."""
+    """(26,) factor values: neutral but for the named ones; unknown names raise KeyError."""
     values = NEUTRAL.copy()
     for name, value in changed.items():
         if name not in NAMES:

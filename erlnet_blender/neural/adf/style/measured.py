@@ -73,14 +73,14 @@ def track_code(track: FaceTrack, head: HeadModel, network: SpeechToFaceNetwork) 
 
 
 def measured_factors(mouth: np.ndarray, seen: np.ndarray, head_rad: np.ndarray, eyelids: np.ndarray) -> np.ndarray:
-    """(20,) factor values measured in motion at 50 Hz; neutral where nothing can be measured.
+    """(26,) factor values measured in motion at 50 Hz; neutral where nothing can be measured.
 
     Amplitudes are spreads against those of neutral speech; resting expression is the median, its liveliness the range
     from 10 % to 90 %; blink rate leans towards the usual one, as a few seconds hold too few blinks to count. Nods
     cannot be told from other pitch without the sound, and stay neutral.
 
     Args:
-        mouth: (T, 18) of which `seen` (18,) can be believed; head_rad: (T, 3); eyelids: (T, 2).
+        mouth: (T, 21) of which `seen` (21,) can be believed; head_rad: (T, 3); eyelids: (T, 2).
     """
     found: dict[str, float] = {}
     duration_s = len(eyelids) / CHANNEL_RATE_HZ

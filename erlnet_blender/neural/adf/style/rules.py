@@ -24,7 +24,7 @@ class Traits:
     """Styles of a batch of B: factor values, and habits of the SHAPES that no factor names.
 
     Args:
-        factors: (B, 20); gains, offsets: (B, 6) of SHAPES; smoothing: (B,) 0 crisp to 1 mumbled.
+        factors: (B, 26); gains, offsets: (B, 6) of SHAPES; smoothing: (B,) 0 crisp to 1 mumbled.
     """
 
     factors: Tensor
@@ -45,8 +45,9 @@ def random_traits(random: np.random.Generator, count: int, plain: np.ndarray) ->
     draw("lip_amplitude", 0.5, 1.7)
     draw("smile", 0.0, 0.7, 0.7)
     draw("smile_accent", 0.0, 0.3, 0.7)
-    for name in ("frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide"):
+    for name in ("frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide", "sneer", "grimace"):
         draw(name, 0.0, 0.6, 0.4)
+    draw("asymmetry", -0.6, 0.6, 0.4)
     draw("brow_accent", 0.0, 0.7)
     calm = random.random(count) < 0.15  # the neutral style itself must come out exactly
     factors[calm] = NEUTRAL
@@ -75,7 +76,7 @@ def styled_motion(articulation: Tensor, accents: Tensor, speaking: Tensor, trait
         articulation: (B, T, 11) neutral; accents, speaking: (B, T); at 50 Hz.
 
     Returns:
-        (B, T, 13).
+        (B, T, 16).
     """
     value = {name: traits.factors[:, index, None] for index, name in enumerate(NAMES)}
     shapes = articulation[..., [ARTICULATION.index(name) for name in SHAPES]]
@@ -94,5 +95,8 @@ def styled_motion(articulation: Tensor, accents: Tensor, speaking: Tensor, trait
         "brow_down": value["brow_down"] * (1 + 0.25 * lift),
         "squint": value["squint"] * still,
         "eye_wide": value["eye_wide"] + 0.15 * value["brow_accent"] * lift,
+        "sneer": value["sneer"] * (1 + 0.2 * lift),
+        "grimace": value["grimace"] * still,
+        "asymmetry": value["asymmetry"] * still,
     }
     return torch.cat([shapes, torch.stack([expression[name] for name in EXPRESSION], 2)], 2)

@@ -25,7 +25,7 @@ from ..corpus.preparation import Prepared, prepare
 from ..evaluation import calibrate
 from ..features import HIGHEST_HZ, LOWEST_HZ, mel_of_hz
 from ..network import CONTACT_COLUMNS, SHAPE_COLUMNS, SpeechToFaceNetwork, speaking_of
-from ..style.factors import NEUTRAL, SPREAD
+from ..style.factors import BEHAVIOUR_COLUMNS, NEUTRAL, SPREAD
 from ..style.rules import random_traits, styled_motion
 
 BATCH, WINDOW_FRAMES, REFERENCE_FRAMES = 16, 100, 200
@@ -144,7 +144,7 @@ def style_loss(
     slack[:, :2] = torch.from_numpy(random.normal(0, 0.5, (count, 2)) * ~plain[:, None]).float()
     explicit = explicit + slack
     # Head statistics are used as they are, and must not matter here.
-    explicit[:, 11:] = torch.from_numpy(random.normal(0, 1, (count, explicit.shape[1] - 11))).float()
+    explicit[:, BEHAVIOUR_COLUMNS] = torch.from_numpy(random.normal(0, 1, (count, len(BEHAVIOUR_COLUMNS)))).float()
     predicted = network.style_decoder(*content, torch.cat([explicit, residual], 1))
     error = (predicted - target).square().mean()
     velocity = (predicted.diff(dim=1) - target.diff(dim=1)).square().mean()
