@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import arguments, conversion, photo_fit
+from . import arguments, conversion, figures, photo_fit
 from .console import progress, quiet_blender
 from .errors import Cancelled, ErlnetError, WorkerError
 from .style_presets import STYLE_PRESETS
@@ -98,11 +98,7 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--start", type=Path, metavar="W", help="speech: fine-tune these weights instead of new ones")
     train.add_argument("--seed", type=int, help="speech: of the weights and of every random choice")
 
-    evaluate = command("evaluate", _evaluate, "the figures that the documentation quotes")
-    evaluate.add_argument("what", choices=("speech", "avatar"))
-    evaluate.add_argument("data", type=Path, metavar="CORPUS|DATASET")
-    evaluate.add_argument("--weights", type=Path, metavar="W", help="default: the shipped ones")
-    evaluate.add_argument("--json", action="store_true")
+    figures.add_arguments(command("evaluate", figures.evaluate, "the figures that the documentation quotes"))
 
     conversion.add_arguments(command("convert", conversion.convert, "a FLAME file to a head, a track to another head"))
 
@@ -186,34 +182,6 @@ def _train(options: argparse.Namespace) -> None:
         from .neural.dbf_nerf.training import train
     train(options.data, options.output, resume=options.resume, **chosen)
     print(options.output)
-
-
-def _evaluate(options: argparse.Namespace) -> None:
-    if not options.data.is_dir():
-        raise ErlnetError("No such folder", options.data, "make it with `make speech` or `make avatar`")
-    if options.what == "speech":
-        from .neural.adf.evaluation import evaluate
-
-        figures = evaluate(options.data, options.weights)
-    else:
-        from .neural.dbf_nerf.avatar import default_avatar_path
-        from .neural.dbf_nerf.evaluation import evaluate
-
-        figures = evaluate(options.weights or default_avatar_path(), options.data)
-    if options.json:
-        print(json.dumps(figures))
-    else:
-        _print_figures(figures)
-
-
-def _print_figures(figures: dict, indent: str = "") -> None:
-    for name, value in figures.items():
-        if isinstance(value, dict):
-            print(f"{indent}{name}")
-            _print_figures(value, indent + "  ")
-        else:
-            shown = f"{value:.4g}" if isinstance(value, float) else value
-            print(f"{indent}{name:{32 - len(indent)}}{shown}")
 
 
 def _doctor(options: argparse.Namespace) -> None:

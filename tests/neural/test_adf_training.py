@@ -16,7 +16,6 @@ from erlnet_blender.neural.adf.articulation import (
     PHONE_CLASSES,
 )
 from erlnet_blender.neural.adf.checkpoint import default_weights_path, load_network
-from erlnet_blender.neural.adf.evaluation import evaluate
 from erlnet_blender.neural.adf.training import train
 
 torch.set_num_threads(1)
@@ -81,31 +80,3 @@ def test_training_learns_and_a_resumed_run_ends_the_same(tmp_path, monkeypatch):
 def test_training_without_a_corpus_says_how_to_make_one(tmp_path):
     with pytest.raises(ErlnetError, match=r"No speech corpus.*python -m studio\.speech"):
         train(tmp_path, tmp_path / "x.safetensors", 1)
-
-
-def test_evaluation_measures_the_demo_recording(tmp_path, demo):
-    """A corpus of the one sentence whose phone times are known; its figures are counted again by hand."""
-    times_s = json.loads(Path(__file__).with_name("demo_speech_closures.json").read_text())["closures"]
-    frames = len(demo) * 100 // RATE_HZ
-    loud = np.abs(demo[: frames * 160]).reshape(frames, 160).max(1) > 0.02
-    motion = np.zeros((frames, len(ARTICULATION)), np.float16)
-    motion[:, :5] = (loud[:, None] * np.random.default_rng(0).uniform(0.2, 0.6, (frames, 5))).astype(np.float16)
-    soundfile.write(tmp_path / "demo.flac", demo, RATE_HZ)
-    np.savez(tmp_path / "demo.npz", motion=motion, phones=(loud * PHONE_CLASSES.index("a")).astype(np.int8),
-             accents=np.zeros(frames, np.float16))  # fmt: skip
-    item = {"name": "demo", "split": "test", "voice": "flite-slt", "text": "", "duration_s": len(demo) / RATE_HZ,
-            "closures": times_s, "labiodentals": [], "phones": []}  # fmt: skip
-    index = {"format": "erlnet-speech-corpus", "version": 1, "channels": list(ARTICULATION), "sample_rate_hz": RATE_HZ,
-             "phone_classes": list(PHONE_CLASSES), "motion_rate_hz": 100, "items": [item]}  # fmt: skip
-    (tmp_path / "corpus.json").write_text(json.dumps(index))
-    figures = evaluate(tmp_path)
-    named = {"closure_recall", "closure_false", "fv_recall", "mouth_correlation", "real_time_factor", "silence_motion"}
-    assert named <= set(figures)
-    assert figures["closures"] == len(times_s)
-    assert (figures["closure_recall"] * len(times_s)) == pytest.approx(round(figures["closure_recall"] * len(times_s)))
-    assert figures["closure_recall"] >= 0.6
-    assert figures["silence_motion"] < 0.05
-    assert figures["real_time_factor"] < 0.5
-    assert set(figures["voices"]) == {"flite-slt"}
-    with pytest.raises(ErlnetError, match="Corpus has no recordings of voice 'rms'"):
-        evaluate(tmp_path, voice="rms")

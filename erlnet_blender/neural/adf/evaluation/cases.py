@@ -1,0 +1,105 @@
+"""The recordings of a split and what the model makes of each in the neutral style, computed once for all figures."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from ....errors import ErlnetError
+from ..articulation import ARTICULATION
+from ..closure import runs
+from ..corpus.augmentation import Example, plain
+from ..corpus.folder import SpeechCorpus
+from ..network import STYLE_SIZE
+from ..predictor import Heard, SpeechToFace
+
+SILENCE_S = 0.3
+"""Silence before and after each recording; what is heard runs this much later than the times in its entry."""
+NEUTRAL = np.zeros(STYLE_SIZE, np.float32)
+_AROUND_SPEECH = 10
+
+
+@dataclass
+class Case:
+    """A recording.
+
+    Args:
+        entry: of corpus.json; example: samples with silence around, and the rule-made motion (T, 11) at 50 Hz.
+        heard: curves of the network; mouth: (T, len(MOUTH)) of the predictor in the neutral style.
+    """
+
+    entry: dict
+    example: Example
+    heard: Heard
+    mouth: np.ndarray
+
+    @property
+    def voice(self) -> str:
+        """The voice without its variant: ``flite-slt``, ``espeak-it``."""
+        return voice_name(self.entry)
+
+    @property
+    def name(self) -> str:
+        """Of the recording's files."""
+        return self.entry["name"]
+
+    def intervals(self, key: str) -> list[tuple[float, float]]:
+        """(start_s, end_s) of the entry's ``closures`` or ``labiodentals``, in the time of `mouth`."""
+        return [(start + SILENCE_S, end + SILENCE_S) for start, end in self.entry[key]]
+
+    def frames(self) -> int:
+        """Frames that both the prediction and the truth have."""
+        return min(len(self.mouth), len(self.example.motion))
+
+    def truth(self) -> np.ndarray:
+        """(frames, 11) rule-made motion."""
+        return self.example.motion[: self.frames()]
+
+    def silent(self) -> np.ndarray:
+        """(frames,) bool: at least 200 ms from speech, as lips get ready before the sound."""
+        silent = np.ones(self.frames(), bool)
+        for start, end in runs(self.example.phones[: self.frames()] > 0):
+            silent[max(0, start - _AROUND_SPEECH) : end + _AROUND_SPEECH] = False
+        return silent
+
+    def aligned(self) -> bool:
+        """Whether the corpus knows the phones of the recording, and so its motion."""
+        return bool(self.example.motion[:, ARTICULATION.index("jaw")].any())
+
+
+def voice_name(entry: dict) -> str:
+    """flite and festival voices by their own names, espeak-ng ones by language."""
+    return entry["voice"].split("+")[0]
+
+
+def chosen_entries(corpus: SpeechCorpus, split: str, voice: str = "") -> list[dict]:
+    """Items of a split whose voice contains `voice`.
+
+    Raises:
+        ErlnetError: there are none.
+    """
+    entries = [entry for entry in corpus.entries(split) if voice in entry["voice"]]
+    if not entries:
+        raise ErlnetError(
+            f"Corpus has no recordings of voice {voice!r} in split {split!r}", corpus.folder, "choose another"
+        )
+    return entries
+
+
+def case_of(model: SpeechToFace, corpus: SpeechCorpus, entry: dict, noise_db: float | None = None) -> Case:
+    """Listen to one recording, under white noise at `noise_db` (speech over noise, powers of the whole) if given."""
+    example = plain(corpus.read(entry), SILENCE_S)
+    if noise_db is not None:
+        example.samples = noisy(example.samples, noise_db, zlib.crc32(entry["name"].encode()))
+    heard = model.listen(example.samples)
+    return Case(entry, example, heard, model.move(heard, NEUTRAL))
+
+
+def noisy(samples: np.ndarray, ratio_db: float, seed: int) -> np.ndarray:
+    """Samples in white noise; the speech's power is that of the samples less the silence put around them."""
+    edge = round(SILENCE_S * 16000)
+    power = np.mean(samples[edge : len(samples) - edge].astype(float) ** 2)
+    noise = np.random.default_rng(seed).standard_normal(len(samples)) * np.sqrt(power / 10 ** (ratio_db / 10))
+    return (samples + noise).astype(np.float32)
