@@ -11,15 +11,36 @@ import soundfile
 
 from ....errors import ErlnetError
 from ....formats.npz import read_npz
-from ..articulation import ARTICULATION, PHONE_CLASSES
+from ..articulation import ARTICULATION, MOUTH, PHONE_CLASSES
 from ..features import SAMPLE_RATE_HZ
 
 FORMAT, VERSION = "erlnet-speech-corpus", 1
 
 
 @dataclass
+class TrackedMotion:
+    """How a filmed person really moved, at the corpus's motion rate: what style is learnt from.
+
+    Args:
+        mouth: (N, len(MOUTH)) channels; head: (N, 3) rotation; eyelids: (N, 2); gaze: (N, 6) left and right eye.
+            Rotations are axis-angle, radians. What the tracker does not tell is zero.
+    """
+
+    mouth: np.ndarray
+    head: np.ndarray
+    eyelids: np.ndarray
+    gaze: np.ndarray
+
+
+TRACKED = {"mouth": len(MOUTH), "head": 3, "eyelids": 2, "gaze": 6}
+
+
+@dataclass
 class Recording:
-    """One item: 16 kHz mono samples; motion (N, 11), phones (N,) and accents (N,) at the corpus's motion rate."""
+    """One item: 16 kHz mono samples; motion (N, 11), phones (N,) and accents (N,) at the corpus's motion rate.
+
+    `motion` is neutral articulation. `tracked` is there where the item is of a filmed person, else None.
+    """
 
     entry: dict
     samples: np.ndarray
@@ -27,6 +48,7 @@ class Recording:
     phones: np.ndarray
     accents: np.ndarray
     rate_hz: float
+    tracked: TrackedMotion | None = None
 
 
 class SpeechCorpus:
@@ -68,7 +90,19 @@ class SpeechCorpus:
             raise ErlnetError("Recording of the corpus is not readable", path, "build the corpus again") from error
         if rate_hz != SAMPLE_RATE_HZ or samples.ndim != 1:
             raise ErlnetError("Recording of the corpus is not 16 kHz mono", path, "build the corpus again")
-        arrays = read_npz(self.folder / f"{entry['name']}.npz", "motion of the corpus")
+        path = self.folder / f"{entry['name']}.npz"
+        arrays = read_npz(path, "motion of the corpus")
         motion = arrays["motion"].astype(np.float32)
         accents = arrays["accents"].astype(np.float32)
-        return Recording(entry, samples, motion, arrays["phones"], accents, float(self.index["motion_rate_hz"]))
+        rate_hz = float(self.index["motion_rate_hz"])
+        return Recording(entry, samples, motion, arrays["phones"], accents, rate_hz, _tracked(arrays, path))
+
+
+def _tracked(arrays: dict[str, np.ndarray], path: Path) -> TrackedMotion | None:
+    if TRACKED.keys().isdisjoint(arrays):
+        return None
+    count = len(arrays["motion"])
+    for name, width in TRACKED.items():
+        if name not in arrays or arrays[name].shape != (count, width):
+            raise ErlnetError(f"Tracked motion of the corpus lacks {name} ({count}, {width})", path, "add it again")
+    return TrackedMotion(**{name: arrays[name].astype(np.float32) for name in TRACKED})
