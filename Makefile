@@ -65,7 +65,7 @@ head: setup  ## rebuild the default head and its hair
 	$(BIN)/python -m studio.head -o erlnet_blender/assets/default_head.npz
 	$(BIN)/python -m studio.head.hair
 
-speech: setup  ## synthesise the speech corpus and train ADF (needs espeak-ng and flite; long)
+speech: setup  ## synthesise the speech corpus and train ADF (needs espeak-ng, flite and festival; long)
 	$(BIN)/python -m studio.speech -o build/corpus
 	$(BIN)/erlnet train speech build/corpus -o build/adf_first.safetensors --steps 7000
 	$(BIN)/erlnet train speech build/corpus -o build/adf.safetensors --steps 2800 --seed 1 --start build/adf_first.safetensors

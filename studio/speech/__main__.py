@@ -1,4 +1,4 @@
-"""`python -m studio.speech -o build/corpus`: synthesise the speech corpus (needs espeak-ng and flite)."""
+"""`python -m studio.speech -o build/corpus`: synthesise the speech corpus (needs espeak-ng, flite and festival)."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from erlnet_blender.errors import ErlnetError
 
 from .corpus import build
 from .espeak import synthesiser
+from .festival import require_festival
 from .flite import require_flite
 
 
@@ -17,14 +18,18 @@ def main() -> int:
     """The command line; 0 = written, 2 = a synthesiser is missing or the folder cannot be written."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-o", "--output", type=Path, default=Path("build/corpus"))
-    parser.add_argument("--espeak-minutes", type=float, default=200.0)
-    parser.add_argument("--flite-minutes", type=float, default=180.0)
+    parser.add_argument("--espeak-minutes", type=float, default=180.0)
+    parser.add_argument("--flite-minutes", type=float, default=130.0)
+    parser.add_argument("--festival-minutes", type=float, default=130.0)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     try:
         synthesiser()
         require_flite()
-        index = build(options.output, options.espeak_minutes, options.flite_minutes, options.seed)
+        require_festival()
+        index = build(
+            options.output, options.espeak_minutes, options.flite_minutes, options.festival_minutes, options.seed
+        )
     except ErlnetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

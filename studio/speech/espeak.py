@@ -23,7 +23,8 @@ LANGUAGES = {
     "en-029": "gmw/en-029", "de": "gmw/de", "fr": "roa/fr", "es": "roa/es", "it": "roa/it", "pt-br": "roa/pt-BR",
     "nl": "gmw/nl", "pl": "zlw/pl", "ru": "zle/ru", "cs": "zlw/cs", "sv": "gmq/sv", "fi": "urj/fi", "tr": "trk/tr",
     "hu": "urj/hu", "hi": "inc/hi", "el": "grk/el", "ro": "roa/ro", "id": "poz/id", "sw": "bnt/sw", "ja": "jpx/ja",
-    "cmn-latn-pinyin": "sit/cmn-Latn-pinyin",
+    "cmn-latn-pinyin": "sit/cmn-Latn-pinyin", "ca": "roa/ca", "mr": "inc/mr", "te": "dra/te", "sk": "zlw/sk",
+    "hr": "zls/hr", "uk": "zle/uk", "da": "gmq/da", "eo": "art/eo",
 }  # fmt: skip
 VARIANTS = [
     "Alex",
@@ -182,7 +183,8 @@ class Synthesiser:
         phones = _with_closures_before_bursts(
             _phones(self._events, len(samples), self.sample_rate_hz), samples, self.sample_rate_hz
         )
-        return Spoken(text, f"espeak-{language}+{variant}", samples / np.float32(32768), self.sample_rate_hz, phones)
+        samples = samples / np.float32(32768)
+        return Spoken(text, f"espeak-{language}+{variant}", samples, self.sample_rate_hz, phones, language)
 
 
 @lru_cache(maxsize=1)

@@ -33,9 +33,9 @@ def ipa_of_arpabet(name: str) -> str:
 def known_letters(ipa: str) -> str:
     """The letters of an IPA string that the coarticulation rules know; length, tone and secondary marks fall away.
 
-    espeak-ng writes a change of language as "(en)", which is no sound.
+    espeak-ng writes a change of language as "(en)", which is no sound, and Danish with the epsilon of Greek.
     """
-    ipa = re.sub(r"\([^)]*\)", "", ipa)
+    ipa = re.sub(r"\([^)]*\)", "", ipa).replace("\N{GREEK SMALL LETTER EPSILON}", "ɛ")
     return "".join(c for c in unicodedata.normalize("NFD", ipa) if c in VOWELS or c in CONSONANTS)
 
 

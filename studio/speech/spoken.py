@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+SYNTHESISERS = ("espeak", "flite", "festival")
+
 
 @dataclass
 class Phone:
@@ -23,10 +25,17 @@ class Phone:
 
 @dataclass
 class Spoken:
-    """A spoken text: mono samples in -1..1, and its phones in order."""
+    """A spoken text: mono samples in -1..1, and its phones in order; a voice is named after what speaks it."""
 
     text: str
     voice: str
     samples: np.ndarray
     sample_rate_hz: int
     phones: list[Phone] = field(default_factory=list)
+    language: str = "en"
+
+    @property
+    def kind(self) -> str:
+        """The synthesiser, or `recorded`."""
+        maker = self.voice.partition("-")[0]
+        return maker if maker in SYNTHESISERS else "recorded"

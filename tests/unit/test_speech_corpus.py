@@ -12,9 +12,12 @@ from erlnet_blender.errors import ErlnetError
 from erlnet_blender.neural.adf.articulation import ARTICULATION, PHONE_CLASSES
 from studio.speech import sentences
 from studio.speech.articulatory_targets import CONSONANTS, VOWELS
+from studio.speech.cast import TEST_LANGUAGES, TEST_VARIANTS, parts
 from studio.speech.coarticulation import RATE_HZ, articulation, phone_classes
-from studio.speech.corpus import TEST_LANGUAGES, TEST_VARIANTS, accents, write_item
+from studio.speech.corpus import accents, write_item
 from studio.speech.espeak import VARIANTS, _start_of_silence
+from studio.speech.festival import require_festival
+from studio.speech.festival_phones import _TABLES, ipa
 from studio.speech.flite import require_flite
 from studio.speech.phones import SILENCE, atomic_phones, closure_interval, ipa_of_arpabet, known_letters
 from studio.speech.spoken import Phone, Spoken
@@ -74,6 +77,16 @@ def test_diphthongs_affricates_and_language_marks():
     assert ipa_of_arpabet("pau") == ""
 
 
+def test_every_phone_of_festival_has_known_letters():
+    for phone_set, table in _TABLES.items():
+        for name, letters in table.items():
+            assert known_letters(letters) == letters, (phone_set, name)
+    assert ipa(["pp", "ii", "vv", "ch", "pau"], "russian") == ["p", "i", "v", "tɕ", ""]
+    assert ipa(["e1", "m", "b", "i1", "b", "ax", "#"], "catalan") == ["e", "m", "b", "i", "β", "ə", ""]
+    assert ipa(["k::", "@:", "7"], "finnish") == ["k", "æ", "ø"]
+    assert ipa(["r~*", "i:", "ch"], "czech") == ["rʃ", "i", "x"]
+
+
 def test_the_burst_of_a_stop_is_not_its_closure():
     assert closure_interval(Phone(1.0, 1.1, "p")) == pytest.approx((1.0, 1.075))
     assert closure_interval(Phone(1.0, 1.1, "m")) == pytest.approx((1.0, 1.1))
@@ -96,6 +109,21 @@ def test_no_sentence_and_no_voice_is_in_two_splits():
     assert not set(TEST_VARIANTS) & set(VARIANTS)
     assert set(TEST_LANGUAGES) < set(sentences.languages())
     assert sentences.made_up(random.Random(1)) == sentences.made_up(random.Random(1))
+    drawn = [
+        {sentences.any_text(random.Random(seed), language, split) for seed in range(300) for language in languages}
+        for split, languages in (("train", ("en", "it")), ("development", ("en", "cs")), ("test", ("en", "it")))
+    ]
+    assert not drawn[0] & (drawn[1] | drawn[2])
+    assert len(drawn[0]) > 200
+
+
+def test_held_out_voices_are_not_in_training():
+    plan = parts(180, 130, 130)
+    names = {split: [part.name for part in plan if part.split == split] for split in ("train", "development", "test")}
+    assert sum(part.minutes for part in plan if part.split == "train") == pytest.approx(440)
+    for held_out in ("slt", "kdl", "dita", "-lp", "-pc", "alsa", "allison"):
+        assert not [name for name in names["train"] if held_out in name]
+        assert [name for name in names["development"] + names["test"] if held_out in name]
 
 
 def test_an_item_is_written_in_the_documented_format(tmp_path):
@@ -104,6 +132,7 @@ def test_an_item_is_written_in_the_documented_format(tmp_path):
     spoken = Spoken("aba", "espeak-test", samples, rate_hz, ABA)
     entry = write_item(tmp_path, "aba-0", "train", spoken)
     assert entry["closures"] == [[0.4, 0.468]]
+    assert entry["kind"] == "espeak"
     with np.load(tmp_path / "aba-0.npz", allow_pickle=False) as data:
         assert data["motion"].shape == (100, len(ARTICULATION))
         assert data["phones"].shape == data["accents"].shape == (100,)
@@ -116,3 +145,5 @@ def test_a_missing_synthesiser_is_named(monkeypatch):
     monkeypatch.setattr(shutil, "which", lambda name: None)
     with pytest.raises(ErlnetError, match="needs flite.*install the system package `flite`"):
         require_flite()
+    with pytest.raises(ErlnetError, match="needs festival.*install the system packages `festival .*festvox-te-nsk`"):
+        require_festival()
