@@ -45,3 +45,8 @@ def count(text: str) -> int:
     if not re.fullmatch(r"[1-9]\d{0,9}", text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a count above 0")
     return int(text)
+
+
+def names(text: str) -> tuple[str, ...]:
+    """Names with commas between them."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())

@@ -97,6 +97,13 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument("--resume", action="store_true", help="go on from OUT's last saved state")
     train.add_argument("--start", type=Path, metavar="W", help="speech: fine-tune these weights instead of new ones")
     train.add_argument("--seed", type=int, help="speech: of the weights and of every random choice")
+    train.add_argument(
+        "--stages", type=arguments.names, metavar="A,B", help="speech: stages to train (default: all in turn)"
+    )
+    train.add_argument(
+        "--splits", type=arguments.names, metavar="A,B", help="speech: splits of the corpus (default: train)"
+    )
+    train.add_argument("--contrast", type=float, metavar="X", help="speech: weight of the contrastive loss (0: none)")
 
     figures.add_arguments(command("evaluate", figures.evaluate, "the figures that the documentation quotes"))
 
@@ -177,7 +184,11 @@ def _train(options: argparse.Namespace) -> None:
     if options.what == "speech":
         from .neural.adf.training import train
 
-        chosen |= {name: value for name in ("start", "seed") if (value := getattr(options, name)) is not None}
+        chosen |= {
+            name: value
+            for name in ("start", "seed", "stages", "splits", "contrast")
+            if (value := getattr(options, name)) is not None
+        }
     else:
         from .neural.dbf_nerf.training import train
     train(options.data, options.output, resume=options.resume, **chosen)

@@ -34,7 +34,8 @@ from .behaviour import blinks, gaze, head_rotation
 from .checkpoint import load_network
 from .closure import believed_closures, rest_gate
 from .features import HOP, QUIETEST_REFERENCE, SAMPLE_RATE_HZ, log_mel, mel_power, reference_level
-from .network import CONTACT_COLUMNS, MARGIN_FRAMES, SHAPE_COLUMNS, SpeechToFaceNetwork, speaking_of
+from .network import MARGIN_FRAMES, SpeechToFaceNetwork
+from .network.speech_encoder import CONTACT_COLUMNS, SHAPE_COLUMNS, speaking_of
 from .other_heads import spoken
 from .style.factors import values_of
 from .style.measured import style_code
@@ -135,12 +136,12 @@ class SpeechToFace:
         parts = []
         for start, end, low, high in windows(count, cancelled):
             with torch.no_grad():
-                motion, phones, accents = self.network.speech(_mel(sound, low, high, level)[None])
-            chances = phones[0].softmax(-1)
+                heard = self.network.speech(_mel(sound, low, high, level)[None])
+            chances = heard.phones[0].softmax(-1)
             keep = slice(start - low, end - low)
             parts.append(
-                (motion[0].sigmoid()[keep], chances[:, _BILABIAL_COLUMNS].sum(-1)[keep], accents[0][keep],
-                 speaking_of(phones)[0][keep])
+                (heard.motion[0].sigmoid()[keep], chances[:, _BILABIAL_COLUMNS].sum(-1)[keep], heard.accents[0][keep],
+                 speaking_of(heard.phones)[0][keep])
             )  # fmt: skip
             if progress is not None:
                 progress(end / count, "listening")

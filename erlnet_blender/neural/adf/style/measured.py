@@ -12,7 +12,8 @@ from ....face_track import FaceTrack
 from ....formats.head_model import HeadModel
 from ..articulation import CHANNEL_RATE_HZ, MOUTH, SHAPES, column, mouth_of
 from ..closure import runs
-from ..network import RESIDUAL_SIZE, SpeechToFaceNetwork
+from ..network import SpeechToFaceNetwork
+from ..network.style_encoder import RESIDUAL_SIZE
 from .factors import HIGHEST, LOWEST, NAMES, NEUTRAL, code_of, with_values
 from .presets import preset_code
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ....errors import ErlnetError
-from ..network import RESIDUAL_SIZE
+from ..network.style_encoder import RESIDUAL_SIZE
 from .factors import code_of, with_values
 
 PRESETS: dict[str, dict[str, float]] = {
