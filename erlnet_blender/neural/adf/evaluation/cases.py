@@ -12,7 +12,7 @@ from ..articulation import ARTICULATION
 from ..closure import runs
 from ..corpus.augmentation import Example, plain
 from ..corpus.folder import SpeechCorpus
-from ..network import STYLE_SIZE
+from ..network.style_encoder import STYLE_SIZE
 from ..predictor import Heard, SpeechToFace
 
 SILENCE_S = 0.3
