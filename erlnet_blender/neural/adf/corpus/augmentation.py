@@ -1,15 +1,25 @@
-"""Making clean recordings sound like rooms, telephones and other people, and resampling their motion to match."""
+"""Making clean recordings sound like rooms, telephones and other people, and moving their motion with the sound."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.signal import butter, fftconvolve, resample_poly, sosfilt
+from scipy.signal import resample_poly
 
-from ..articulation import CHANNEL_RATE_HZ
+from ..articulation import ARTICULATION, CHANNEL_RATE_HZ
 from ..features import SAMPLE_RATE_HZ
+from .acoustics import band_limited, beside_other_sounds, in_a_room, overloaded, telephoned, toned
 from .folder import Recording
+from .sounds import not_speech, own_noise
+from .voice_change import changed_voice, median_pitch_hz
+
+_CHANGED_SHARE = {"espeak": 0.25}
+_CHANGED_SHARE_RECORDED = 0.75
+_SETTLING_S = 0.1
+_SHORTEST_SILENCE_S = 0.08
+Gap = tuple[float, float]
 
 
 @dataclass
@@ -22,15 +32,50 @@ class Example:
     accents: np.ndarray
 
 
-def augmented(recording: Recording, random: np.random.Generator) -> Example:
-    """One random version: speed and pitch ±20 %, pauses around, room, band limits, equaliser, noise 5 to 50 dB."""
-    stretch = round(float(np.exp(random.uniform(-0.2, 0.2))) * 100)
-    samples = resample_poly(recording.samples, stretch, 100).astype(np.float32)
-    longest_s = 2.0 if random.random() < 0.15 else 0.8
+def kind_of(entry: dict) -> str:
+    """What made a recording of the corpus: its `kind`, or what its voice is called ("espeak-de+f2")."""
+    return entry.get("kind") or entry["voice"].partition("-")[0]
+
+
+def augmented(recording: Recording, random: np.random.Generator, voices: Sequence[np.ndarray] = ()) -> Example:
+    """One random version of a recording, like another speaker elsewhere.
+
+    Pitch and formants changed apart (three in four recorded speakers, one in four rule-made voices) or speed and pitch
+    together; pauses of up to 3 s around and inside, with a speaker's breaths, coughs and laughter in them (labelled
+    silence); room, tone, overload, telephone, noise down to 0 dB, music. `voices`, other recordings, talk in the
+    background.
+    """
+    if random.random() < _CHANGED_SHARE.get(kind_of(recording.entry), _CHANGED_SHARE_RECORDED):
+        pitch, formants = another_speaker(recording.samples, random)
+        stretch = float(np.exp(random.uniform(-0.2, 0.2)))
+        samples = changed_voice(recording.samples, pitch, formants, stretch, random)
+        stretch = len(samples) / max(1, len(recording.samples))
+    else:
+        hundredths = round(float(np.exp(random.uniform(-0.2, 0.2))) * 100)
+        samples, stretch = resample_poly(recording.samples, hundredths, 100).astype(np.float32), hundredths / 100
+    level = float(np.sqrt(np.mean(samples**2))) + 1e-6
+    longest_s = 3.0 if random.random() < 0.12 else 0.7
     before_s, after_s = random.uniform(0.05, longest_s), random.uniform(0.05, longest_s)
-    example = placed(recording, samples, stretch / 100, before_s, after_s)
-    example.samples = _with_noise(_through_a_room(example.samples, random), random)
+    gaps = _pauses(recording, random)
+    example = placed(recording, samples, stretch, before_s, after_s, gaps)
+    if random.random() < 0.4:
+        _fill_silences(example, level, random)
+    example.samples = _recorded_elsewhere(example.samples, level, list(voices), random)
     return example
+
+
+def another_speaker(samples: np.ndarray, random: np.random.Generator) -> tuple[float, float]:
+    """Factors of pitch and formants that make a man a woman or a child and the reverse.
+
+    The new pitch is 80 to 340 Hz, half of the time at least 160; formants follow it loosely, as they do among people
+    (a woman's are about 1.17 times a man's, at 1.7 times his pitch: Peterson & Barney 1952).
+    """
+    now_hz = median_pitch_hz(samples) or 140.0
+    lowest_hz = 160.0 if random.random() < 0.5 else 80.0
+    ratio = float(np.exp(random.uniform(np.log(lowest_hz), np.log(340.0)))) / now_hz
+    pitch = float(np.clip(ratio, 0.6, 2.2))
+    formants = float(np.clip(pitch**0.3 * np.exp(random.normal(0, 0.08)), 0.8, 1.3))
+    return pitch, formants
 
 
 def plain(recording: Recording, silence_s: float = 0.3) -> Example:
@@ -38,76 +83,106 @@ def plain(recording: Recording, silence_s: float = 0.3) -> Example:
     return placed(recording, recording.samples, 1.0, silence_s, silence_s)
 
 
-def placed(recording: Recording, samples: np.ndarray, stretch: float, before_s: float, after_s: float) -> Example:
-    """`samples` (already stretched) between silences, and the targets moved and stretched with them."""
-    pad = [np.zeros(round(seconds * SAMPLE_RATE_HZ), np.float32) for seconds in (before_s, after_s)]
-    sound = np.concatenate([pad[0], samples, pad[1]])
+def placed(
+    recording: Recording, samples: np.ndarray, stretch: float, before_s: float, after_s: float, gaps: Sequence[Gap] = ()
+) -> Example:
+    """`samples` (already stretched) between silences, and the targets moved and stretched with them.
+
+    Args:
+        gaps: (place in the recording, length) in seconds, ascending: silences to be put inside. Around them the mouth
+            comes to rest, and leaves it, within 0.1 s.
+    """
+    cuts = [round(place_s * stretch * SAMPLE_RATE_HZ) for place_s, _ in gaps]
+    pieces = np.split(samples, cuts)
+    lengths = [round(seconds * SAMPLE_RATE_HZ) for seconds in (before_s, *(gap_s for _, gap_s in gaps), after_s)]
+    parts, out, source = [], [], []
+    done = 0
+    for index, piece in enumerate(pieces):
+        parts += [np.zeros(lengths[index], np.float32), _faded(piece, index > 0, index < len(pieces) - 1)]
+        begin = sum(map(len, parts)) - len(piece)
+        out += [begin, begin + len(piece)]
+        source += [done, done + len(piece)]
+        done += len(piece)
+    sound = np.concatenate([*parts, np.zeros(lengths[-1], np.float32)])
     count = len(sound) * CHANNEL_RATE_HZ // SAMPLE_RATE_HZ
-    source_s = ((np.arange(count) + 0.5) / CHANNEL_RATE_HZ - len(pad[0]) / SAMPLE_RATE_HZ) / stretch
+    now = (np.arange(count) + 0.5) * SAMPLE_RATE_HZ / CHANNEL_RATE_HZ
+    source_s = np.interp(now, out, source) / SAMPLE_RATE_HZ / stretch
     known_s = (np.arange(len(recording.motion)) + 0.5) / recording.rate_hz
-    inside = (source_s >= 0) & (source_s < known_s[-1] + 0.5 / recording.rate_hz)
-    motion = np.stack([np.interp(source_s, known_s, column, 0, 0) for column in recording.motion.T], 1)
+    inside = (now >= out[0]) & (now < out[-1]) & (source_s < known_s[-1] + 0.5 / recording.rate_hz)
+    resting = np.ones(count)
+    for end, begin in zip(out[1:-1:2], out[2::2], strict=True):
+        away_s = np.clip(np.minimum(now - end, begin - now), 0, None) / SAMPLE_RATE_HZ
+        resting *= np.clip(1 - away_s / _SETTLING_S, 0, 1)
+    speaking = inside & (resting == 1)
+    moving = inside * resting
+    motion = np.stack([np.interp(source_s, known_s, column) * moving for column in recording.motion.T], 1)
     nearest = np.clip((source_s * recording.rate_hz).astype(int), 0, len(known_s) - 1)
-    phones = np.where(inside, recording.phones[nearest], 0)
-    accents = np.interp(source_s, known_s, recording.accents, 0, 0)
+    phones = np.where(speaking, recording.phones[nearest], 0)
+    accents = np.interp(source_s, known_s, recording.accents) * moving
     return Example(sound, motion.astype(np.float32), phones.astype(np.int8), accents.astype(np.float32))
 
 
 def noise_only(random: np.random.Generator, duration_s: float = 4.0) -> Example:
-    """A stretch without speech: hiss, rumble, hum or chords, to be met with shut lips."""
-    count = int(duration_s * SAMPLE_RATE_HZ)
-    times_s = np.arange(count) / SAMPLE_RATE_HZ
-    sound = _noise(count, random)
-    kind = random.random()
-    if kind < 0.25:  # mains hum
-        base_hz = random.choice([50.0, 60.0])
-        for harmonic in range(1, 6):
-            sound += random.uniform(0, 3) / harmonic * np.sin(2 * np.pi * base_hz * harmonic * times_s)
-    elif kind < 0.5:  # chords that come and go
-        for _ in range(random.integers(2, 6)):
-            envelope = np.clip(np.sin(2 * np.pi * random.uniform(0.2, 2) * times_s + random.uniform(0, 6)), 0, 1)
-            sound += 2 * envelope * np.sin(2 * np.pi * random.uniform(110, 1500) * times_s)
-    elif kind < 0.65:  # clicks and bumps
-        for start in random.integers(0, count - 400, 12):
-            sound[start : start + 400] += random.normal(0, 8) * np.exp(-np.arange(400) / random.uniform(10, 120))
-    sound *= 0.1 / np.sqrt(np.mean(sound**2))
-    frames = count * CHANNEL_RATE_HZ // SAMPLE_RATE_HZ
+    """A stretch without speech, to be met with the mouth at rest."""
+    frames = int(duration_s * CHANNEL_RATE_HZ)
     return Example(
-        sound.astype(np.float32), np.zeros((frames, 11), np.float32), np.zeros(frames, np.int8),
-        np.zeros(frames, np.float32),
+        not_speech(random, duration_s) * np.float32(0.1), np.zeros((frames, len(ARTICULATION)), np.float32),
+        np.zeros(frames, np.int8), np.zeros(frames, np.float32),
     )  # fmt: skip
 
 
-def _through_a_room(sound: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    count = len(sound)
+def _faded(piece: np.ndarray, begins: bool, ends: bool) -> np.ndarray:
+    ramp = np.linspace(0, 1, min(80, len(piece)), dtype=np.float32)
+    piece = piece.astype(np.float32)
+    if begins:
+        piece[: len(ramp)] *= ramp
+    if ends and len(ramp):
+        piece[-len(ramp) :] *= ramp[::-1]
+    return piece
+
+
+def _pauses(recording: Recording, random: np.random.Generator) -> list[Gap]:
+    """Sometimes one or two gaps in the middle of silences between phrases."""
+    if random.random() > 0.35:
+        return []
+    silent = np.concatenate([[0], recording.phones == 0, [0]]).astype(np.int8)
+    begins, ends = np.flatnonzero(np.diff(silent) == 1), np.flatnonzero(np.diff(silent) == -1)
+    inner = (begins > 0) & (ends < len(recording.phones)) & (ends - begins >= _SHORTEST_SILENCE_S * recording.rate_hz)
+    middles_s = (begins + ends)[inner] / 2 / recording.rate_hz
+    chosen = np.sort(random.permutation(middles_s)[: int(random.integers(1, 3))])
+    return [(float(place_s), float(np.exp(random.uniform(np.log(0.2), np.log(3.0))))) for place_s in chosen]
+
+
+def _fill_silences(example: Example, level: float, random: np.random.Generator) -> None:
+    """Put a speaker's own noises into some of the silences of at least 0.3 s: in place."""
+    hop = SAMPLE_RATE_HZ // CHANNEL_RATE_HZ
+    silent = np.concatenate([[0], example.phones == 0, [0]]).astype(np.int8)
+    begins, ends = np.flatnonzero(np.diff(silent) == 1), np.flatnonzero(np.diff(silent) == -1)
+    for begin, end in zip(begins * hop, ends * hop, strict=True):
+        if end - begin < 0.3 * SAMPLE_RATE_HZ or random.random() < 0.4:
+            continue
+        sound = own_noise(random)
+        free = end - begin - int(0.1 * SAMPLE_RATE_HZ)
+        start = begin + int(0.05 * SAMPLE_RATE_HZ) + int(random.integers(max(1, free - len(sound))))
+        sound = _faded(sound[:free], False, True) * np.float32(level * 10 ** (random.uniform(-28, -2) / 20))
+        room = example.samples[start : start + len(sound)]
+        room += sound[: len(room)]
+
+
+def _recorded_elsewhere(
+    sound: np.ndarray, level: float, voices: list[np.ndarray], random: np.random.Generator
+) -> np.ndarray:
     if random.random() < 0.5:
-        length = int(random.uniform(0.08, 0.5) * SAMPLE_RATE_HZ)
-        response = random.standard_normal(length) * np.exp(-6.9 * np.arange(length) / length)
-        response *= random.uniform(0.05, 0.5) / np.sqrt(np.sum(response**2))
-        response[0] = 1
-        sound = fftconvolve(sound, response)[:count]
-    if random.random() < 0.35:
-        sound = np.asarray(
-            sosfilt(butter(4, random.uniform(3200, 7500), "low", fs=SAMPLE_RATE_HZ, output="sos"), sound)
-        )
-    if random.random() < 0.35:
-        sound = np.asarray(sosfilt(butter(2, random.uniform(60, 350), "high", fs=SAMPLE_RATE_HZ, output="sos"), sound))
-    if random.random() < 0.6:
-        walk = np.cumsum(random.standard_normal(8)) * 2.5
-        gains_db = np.clip(walk - walk.mean(), -12, 12)
-        curve = np.interp(np.linspace(0, 1, count // 2 + 1), np.linspace(0, 1, 8), gains_db)
-        sound = np.fft.irfft(np.fft.rfft(sound) * 10 ** (curve / 20), count)
-    return np.asarray(sound)
-
-
-def _noise(count: int, random: np.random.Generator) -> np.ndarray:
-    noise = random.standard_normal(count)
-    if random.random() < 0.6:  # brown, as most rooms are
-        noise = sosfilt(butter(1, 60, "high", fs=SAMPLE_RATE_HZ, output="sos"), np.cumsum(noise))
-    return np.asarray(noise) / (np.sqrt(np.mean(np.square(noise))) + 1e-9)
-
-
-def _with_noise(sound: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    level = np.sqrt(np.mean(sound**2)) + 1e-6
-    ratio_db = random.uniform(5, 50)
-    return (sound + _noise(len(sound), random) * level * 10 ** (-ratio_db / 20)).astype(np.float32)
+        sound = in_a_room(sound, random)
+    if random.random() < 0.5:
+        sound = toned(sound, random)
+    sound = beside_other_sounds(sound, level, voices, random)
+    if random.random() < 0.06:
+        sound = overloaded(sound, random)
+    if random.random() < 0.08:
+        sound = telephoned(sound, random)
+    else:
+        low_hz = random.uniform(60, 350) if random.random() < 0.3 else None
+        high_hz = random.uniform(3200, 7500) if random.random() < 0.35 else None
+        sound = band_limited(sound, low_hz, high_hz)
+    return (sound * 10 ** (random.uniform(-25, 6) / 20)).astype(np.float32)

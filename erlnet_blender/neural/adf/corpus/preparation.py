@@ -1,31 +1,50 @@
-"""From a corpus to what training reads: augmented log-mel spectra and targets, kept in one file beside the corpus."""
+"""From a corpus to what training reads: augmented log-mel spectra and targets, kept in a folder beside the corpus."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+import multiprocessing
+import os
+import shutil
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+import torch
 
 from ....errors import ErlnetError
 from ....formats.atomic import atomic_path
 from ....formats.npz import read_npz
-from ..features import log_mel, mel_power, reference_level
-from .augmentation import Example, augmented, noise_only
+from ..articulation import ARTICULATION
+from ..features import MEL_BANDS, log_mel, mel_power, reference_level
+from .augmentation import Example, augmented, kind_of, noise_only
 from .folder import SpeechCorpus
 
-_REVISION = 2
-_NOISE_EVERY = 30
+_REVISION = 3
+_NOISE_EVERY = 16
+_CHUNK = 100
+_CROWD = 4
+_VERSIONS = 4
+RULE_MADE, RECORDED, NO_SPEECH = range(3)
+_TIMELINES = {
+    "mel": (np.float16, MEL_BANDS), "motion": (np.float16, len(ARTICULATION)), "phones": (np.int8, 0),
+    "accents": (np.float16, 0),
+}  # fmt: skip
 
 
 @dataclass
 class Prepared:
-    """All examples end to end; example i lies in frames starts[i] .. starts[i + 1] at 50 Hz.
+    """All examples end to end; example i lies in frames starts[i] .. starts[i + 1] at 50 Hz. Read from disk as needed.
 
     Args:
         mel: (2T, 80) float16 at 100 Hz; motion: (T, 11) float16; phones: (T,) int8; accents: (T,) float16.
-        starts: (n + 1,); pools: (n,) 0 = rule-made voices (espeak-ng), 1 = voices of recorded speakers, 2 = noise.
+        starts: (n + 1,) int64; pools: (n,) int8: 0 = rule-made voices (espeak-ng), 1 = voices of recorded speakers,
+            2 = no speech; voices: (n,) int32: which voice of the corpus, in order of first appearance; -1 = none.
     """
 
     mel: np.ndarray
@@ -34,52 +53,133 @@ class Prepared:
     accents: np.ndarray
     starts: np.ndarray
     pools: np.ndarray
+    voices: np.ndarray
 
 
-def prepare(corpus: SpeechCorpus, seed: int, report=print) -> Prepared:
-    """Augment the training split once (espeak-ng) or twice (other voices), or read it back from last time.
+def prepare(
+    corpus: SpeechCorpus, seed: int, report=print, *, splits: Sequence[str] = ("train",), processes: int | None = None
+) -> Prepared:
+    """Augment the recordings of some splits, or read them back from last time.
+
+    Rule-made voices are taken once or twice, voices of recorded speakers three to five times: the rarer a voice, the
+    more. A run that was stopped goes on where it was; the result depends on the corpus, the seed and the splits only.
+
+    Args:
+        processes: how many work at once; by default one for each core, and one alone for less than 20 minutes.
 
     Raises:
-        ErlnetError: the corpus has no training recordings, or they are damaged.
+        ErlnetError: these splits have no recordings, or they are damaged, or the folder cannot be written.
     """
-    entries = corpus.entries("train")
+    entries = [entry for split in splits for entry in corpus.entries(split)]
     if not entries:
-        raise ErlnetError("Speech corpus has no training recordings", corpus.folder, "build it again")
-    text = json.dumps([_REVISION, seed, [(entry["name"], entry["duration_s"]) for entry in entries]])
+        raise ErlnetError(f"Speech corpus has no {' or '.join(splits)} recordings", corpus.folder, "build it again")
+    known = [(entry["name"], entry["duration_s"], entry["voice"], kind_of(entry)) for entry in entries]
+    text = json.dumps([_REVISION, seed, known])
     key = hashlib.sha256(text.encode()).hexdigest()[:16]
-    path = corpus.folder / f"prepared-{key}.npz"
-    if path.is_file():
-        return Prepared(**read_npz(path, "prepared corpus", max_bytes=16 << 30))
-    prepared = _prepare(corpus, entries, seed, report)
-    with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **vars(prepared))
-    return prepared
+    folder = corpus.folder / f"prepared-{key}"
+    if not folder.is_dir():
+        parts = corpus.folder / f".prepared-{key}.parts"
+        try:
+            parts.mkdir(exist_ok=True)
+            _work_through(corpus, entries, seed, parts, report, processes)
+            _join(sorted(parts.glob("part-*.npz")), parts / "joined")
+            os.replace(parts / "joined", folder)
+            shutil.rmtree(parts)
+        except OSError as error:
+            raise ErlnetError(
+                f"Prepared corpus cannot be written ({error.strerror or error})", corpus.folder, "make room for it"
+            ) from error
+    return read_prepared(folder)
 
 
-def _prepare(corpus: SpeechCorpus, entries: list[dict], seed: int, report) -> Prepared:
-    parts: list[tuple[np.ndarray, Example]] = []
-    pools: list[int] = []
+def read_prepared(folder: Path) -> Prepared:
+    """What `prepare` wrote, mapped into memory.
+
+    Raises:
+        ErlnetError: a file is missing or damaged.
+    """
+    try:
+        arrays = {
+            field.name: np.load(folder / f"{field.name}.npy", mmap_mode="r", allow_pickle=False)
+            for field in fields(Prepared)
+        }
+    except (OSError, ValueError) as error:
+        raise ErlnetError("Prepared corpus is damaged", folder, "delete this folder") from error
+    return Prepared(**arrays)
+
+
+def _work_through(
+    corpus: SpeechCorpus, entries: list[dict], seed: int, parts: Path, report, processes: int | None
+) -> None:
+    chunks = [
+        range(begin, min(begin + _CHUNK, len(entries)))
+        for begin in range(0, len(entries), _CHUNK)
+        if not (parts / f"part-{begin:08d}.npz").is_file()
+    ]
+    long = sum(entry["duration_s"] for entry in entries) > 1200
+    processes = min(processes or (os.cpu_count() or 1 if long else 1), len(chunks))
+    work = partial(_prepare_chunk, corpus.folder, entries, seed, _versions(entries), parts)
+    if processes <= 1:
+        for chunk in chunks:
+            work(chunk)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, context, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        for done, chunk in enumerate(pool.map(work, chunks)):
+            if done % 10 == 9:
+                report(f"prepared {chunk.stop} of {len(entries)} recordings", flush=True)
+
+
+def _versions(entries: list[dict]) -> list[int]:
+    """How many versions to make of every recording."""
+    seconds: Counter[str] = Counter()
+    for entry in entries:
+        if kind_of(entry) != "espeak":
+            seconds[entry["voice"]] += entry["duration_s"]
+    usual_s = float(np.median(list(seconds.values()))) if seconds else 1.0
+    versions = []
     for index, entry in enumerate(entries):
-        recording = corpus.read(entry)
-        rule_made = entry["voice"].startswith("espeak")
+        if kind_of(entry) == "espeak":
+            versions.append(1 + index % 2)
+        else:
+            rarity = (usual_s / max(seconds[entry["voice"]], 1.0)) ** 0.5
+            versions.append(int(np.clip(round(_VERSIONS * rarity), 3, 5)))
+    return versions
+
+
+def _prepare_chunk(
+    folder: Path, entries: list[dict], seed: int, versions: list[int], parts: Path, chunk: range
+) -> range:
+    corpus = SpeechCorpus(folder)
+    names = list(dict.fromkeys(entry["voice"] for entry in entries))
+    made: list[tuple[np.ndarray, Example]] = []
+    pools: list[int] = []
+    voices: list[int] = []
+    for index in chunk:
+        entry = entries[index]
         random = np.random.default_rng([seed, index])
-        for _ in range(1 if rule_made else 2):
-            parts.append(_features(augmented(recording, random), random))
-            pools.append(0 if rule_made else 1)
+        recording = corpus.read(entry)
+        crowd = [corpus.read(entries[other]).samples for other in random.integers(len(entries), size=_CROWD)]
+        for _ in range(versions[index]):
+            made.append(_features(augmented(recording, random, crowd), random))
+            pools.append(RULE_MADE if kind_of(entry) == "espeak" else RECORDED)
+            voices.append(names.index(entry["voice"]))
         if index % _NOISE_EVERY == 0:
-            parts.append(_features(noise_only(random), random))
-            pools.append(2)
-        if index % 1000 == 999:
-            report(f"prepared {index + 1} of {len(entries)} recordings", flush=True)
-    lengths = [len(example.motion) for _, example in parts]
-    return Prepared(
-        mel=np.concatenate([mel for mel, _ in parts]),
-        motion=np.concatenate([example.motion for _, example in parts]).astype(np.float16),
-        phones=np.concatenate([example.phones for _, example in parts]),
-        accents=np.concatenate([example.accents for _, example in parts]).astype(np.float16),
-        starts=np.concatenate([[0], np.cumsum(lengths)]),
-        pools=np.array(pools, np.int8),
-    )
+            made.append(_features(noise_only(random, random.uniform(3, 7)), random))
+            pools.append(NO_SPEECH)
+            voices.append(-1)
+    with atomic_path(parts / f"part-{chunk.start:08d}.npz") as temporary, temporary.open("wb") as file:
+        np.savez(
+            file,
+            mel=np.concatenate([mel for mel, _ in made]),
+            motion=np.concatenate([example.motion for _, example in made]).astype(np.float16),
+            phones=np.concatenate([example.phones for _, example in made]),
+            accents=np.concatenate([example.accents for _, example in made]).astype(np.float16),
+            lengths=np.array([len(example.motion) for _, example in made], np.int64),
+            pools=np.array(pools, np.int8),
+            voices=np.array(voices, np.int32),
+        )
+    return chunk
 
 
 def _features(example: Example, random: np.random.Generator) -> tuple[np.ndarray, Example]:
@@ -89,3 +189,35 @@ def _features(example: Example, random: np.random.Generator) -> tuple[np.ndarray
     count = min(len(power) // 2, len(example.motion))
     mel = log_mel(power[: 2 * count], reference).numpy().astype(np.float16)
     return mel, Example(example.samples[:0], example.motion[:count], example.phones[:count], example.accents[:count])
+
+
+def _join(parts: list[Path], folder: Path) -> None:
+    """One .npy for each field, without holding more than one part in memory."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    files = {name: (folder / f"{name}.raw").open("wb") for name in _TIMELINES}
+    lengths, pools, voices = [], [], []
+    for path in parts:
+        arrays = read_npz(path, "part of the prepared corpus", max_bytes=4 << 30)
+        for name, file in files.items():
+            file.write(arrays[name].tobytes())
+        lengths.append(arrays["lengths"])
+        pools.append(arrays["pools"])
+        voices.append(arrays["voices"])
+    starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    for name, file in files.items():
+        file.close()
+        kind, columns = _TIMELINES[name]
+        rows = int(starts[-1]) * (2 if name == "mel" else 1)
+        header = {
+            "descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False,
+            "shape": (rows, columns) if columns else (rows,),
+        }  # fmt: skip
+        raw = folder / f"{name}.raw"
+        with (folder / f"{name}.npy").open("wb") as target, raw.open("rb") as data:
+            np.lib.format.write_array_header_1_0(target, header)
+            shutil.copyfileobj(data, target, 1 << 24)
+        raw.unlink()
+    np.save(folder / "starts.npy", starts)
+    np.save(folder / "pools.npy", np.concatenate(pools))
+    np.save(folder / "voices.npy", np.concatenate(voices))
