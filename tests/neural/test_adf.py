@@ -13,14 +13,12 @@ from erlnet_blender.errors import Cancelled, ErlnetError
 from erlnet_blender.face_track import FaceTrack
 from erlnet_blender.neural.adf.articulation import (
     ARTICULATION,
-    CHANNEL_RATE_HZ,
     MOUTH,
     column,
     expressions_of,
     jaw_pose_of,
     mouth_of,
 )
-from erlnet_blender.neural.adf.behaviour import blinks, gaze, head_rotation
 from erlnet_blender.neural.adf.checkpoint import default_weights_path, load_network
 from erlnet_blender.neural.adf.closure import believed_closures, rest_gate, runs
 from erlnet_blender.neural.adf.network.style_encoder import STYLE_SIZE
@@ -283,28 +281,6 @@ def test_contacts_survive_a_low_frame_rate():
     frames = at_frames(curves, 12, 12, highest=[0])
     assert frames[:, 0].max() == 1
     assert frames[:, 1].max() < 0.8
-
-
-def test_blinks_keep_their_rate_and_gaps():
-    minutes = 20
-    lids = blinks(16.0, minutes * 60 * CHANNEL_RATE_HZ, seed=0)
-    shut = runs(lids[:, 0] > 0.5)
-    assert 13 * minutes < len(shut) < 19 * minutes
-    assert lids.max() == 1
-    assert min(b[0] - a[0] for a, b in zip(shut, shut[1:], strict=False)) >= 0.3 * CHANNEL_RATE_HZ
-    assert np.array_equal(lids, blinks(16.0, len(lids), seed=0))
-
-
-def test_head_motion_has_the_spread_of_the_style_and_eyes_hold_the_viewer():
-    count = 120 * CHANNEL_RATE_HZ
-    style = values_of(preset_code("energetic"))
-    turn = head_rotation(style, np.zeros(count), np.ones(count), seed=0)
-    assert np.rad2deg(turn[:, 1].std()) == pytest.approx(style["yaw_spread_deg"], rel=0.3)
-    speed_deg = np.abs(np.diff(np.rad2deg(turn), axis=0)).max() * CHANNEL_RATE_HZ
-    assert speed_deg < 60
-    eyes = gaze(turn, seed=0)
-    assert eyes.shape == (count, 6)
-    assert np.corrcoef(eyes[:, 1], turn[:, 1])[0, 1] < -0.8
 
 
 def test_damaged_weights_are_refused(tmp_path):

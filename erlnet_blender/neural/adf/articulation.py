@@ -36,6 +36,8 @@ JAW_OPEN_RAD = 0.28
 """Jaw rotation at channel value 1: 16 degrees, a wide open speaking mouth."""
 SEALED_JAW_RAD = np.deg2rad(10.0)
 """The head's `mouth_close` at 1 seals the lips against a jaw of this angle."""
+BREATH_FLARE = 0.4
+"""How far a deep breath widens the nostrils."""
 LIPS_PRESS = 0.35
 """How much `lips_press` a full closure adds: soft tissue that meets is squeezed."""
 
@@ -94,7 +96,7 @@ _MIXED = (
     ("stretch", "grimace", 0.6 / 0.7), ("upper_lip_raise", "lip_tuck", 0.15 / 0.8),
 )  # fmt: skip
 _PAIR_OF = {"smile": "smile", "frown": "frown", "brow_raise": "brow_outer_up", "sneer": "nose_wrinkle"}
-USED_EXPRESSIONS = ("mouth_close", "lips_press", *_LINEAR)
+USED_EXPRESSIONS = ("mouth_close", "lips_press", *_LINEAR, "nostril_flare_L", "nostril_flare_R")
 
 
 def column(name: str) -> int:
@@ -109,7 +111,9 @@ def jaw_pose_of(mouth: np.ndarray) -> np.ndarray:
     return pose
 
 
-def expressions_of(mouth: np.ndarray, names: list[str]) -> tuple[np.ndarray, list[str]]:
+def expressions_of(
+    mouth: np.ndarray, names: list[str], breath: np.ndarray | float = 0.0
+) -> tuple[np.ndarray, list[str]]:
     """Expression coefficients of a head from channels.
 
     `mouth_close` is bilinear: a seal must undo what the jaw opens, so it is closure times jaw angle over 10 degrees;
@@ -119,6 +123,7 @@ def expressions_of(mouth: np.ndarray, names: list[str]) -> tuple[np.ndarray, lis
     Args:
         mouth: (N, len(MOUTH)) channels.
         names: the head's expression names, in its order.
+        breath: (N,) 0..1, how deep a breath is drawn: it shows in the nostrils.
 
     Returns:
         (N, E) coefficients, 0..1; and the expressions that this head lacks, which were left out.
@@ -131,6 +136,8 @@ def expressions_of(mouth: np.ndarray, names: list[str]) -> tuple[np.ndarray, lis
     named = {
         "mouth_close": closure * (JAW_OPEN_RAD * values["jaw"] / SEALED_JAW_RAD),
         "lips_press": LIPS_PRESS * closure,
+        "nostril_flare_L": BREATH_FLARE * breath,
+        "nostril_flare_R": BREATH_FLARE * breath,
     }
     tilted = (*TILTED, "lip_of_sneer")
     for expression, gains in _LINEAR.items():

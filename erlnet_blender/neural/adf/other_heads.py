@@ -55,8 +55,8 @@ class Spoken:
     missing: list[str]
 
 
-def spoken(mouth: np.ndarray, eyelids: np.ndarray, head: HeadModel) -> Spoken:
-    """What channels (N, len(MOUTH)) and eyelids (N, 2) are on any head.
+def spoken(mouth: np.ndarray, eyelids: np.ndarray, head: HeadModel, breath: np.ndarray | float = 0.0) -> Spoken:
+    """What channels (N, len(MOUTH)), eyelids (N, 2) and breath (N,) are on any head.
 
     A head that knows none of the expressions by name gets them through an `ExpressionMap`; if it cannot even be laid
     over the default head, its jaw moves alone.
@@ -68,10 +68,10 @@ def spoken(mouth: np.ndarray, eyelids: np.ndarray, head: HeadModel) -> Spoken:
         except ErlnetError:
             pass
         else:
-            expr, _ = expressions_of(mouth, default_head().expression_names)
+            expr, _ = expressions_of(mouth, default_head().expression_names, breath)
             folded = eyelids if head.eyelids is None else np.zeros_like(eyelids)
             return Spoken(*translate(expr, jaw_pose, folded), eyelids - folded, translate.missing)
-    expr, missing = expressions_of(mouth, head.expression_names)
+    expr, missing = expressions_of(mouth, head.expression_names, breath)
     return Spoken(expr, jaw_pose, eyelids, missing)
 
 

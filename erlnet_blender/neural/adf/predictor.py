@@ -30,7 +30,8 @@ from .articulation import (
     PHONE_CLASSES,
     SHAPES,
 )  # fmt: skip
-from .behaviour import blinks, gaze, head_rotation
+from .behaviour import behave
+from .behaviour.breath import with_breath
 from .checkpoint import load_network
 from .closure import believed_closures, rest_gate
 from .features import HOP, QUIETEST_REFERENCE, SAMPLE_RATE_HZ, log_mel, mel_power, reference_level
@@ -106,12 +107,12 @@ class SpeechToFace:
         sound = prepared_samples(samples, sample_rate_hz)
         heard = self.listen(sound, progress, cancelled)
         mouth = self.move(heard, code, cancelled)
-        values = values_of(code)
-        turn = head_rotation(values, heard.accents, heard.speaking, seed)
+        motion = behave(values_of(code), heard.accents, heard.speaking, seed)
+        mouth = with_breath(mouth, motion.breath)
         count = max(1, ceil(len(samples) / sample_rate_hz * fps - 1e-6))
         mouth = at_frames(mouth, fps, count, highest=[MOUTH.index(name) for name in CONTACTS])
-        lids = at_frames(blinks(values["blinks_per_minute"], len(turn), seed), fps, count)
-        face = spoken(mouth, lids, head)
+        breath = at_frames(motion.breath[:, None], fps, count)[:, 0]
+        face = spoken(mouth, at_frames(motion.eyelids, fps, count), head, breath)
         source = {
             "made_by": "erlnet ADF", "style": str(style), "strength": strength, "seed": seed,
             "model": self.metadata.get("command", ""), "notes": self._notes(heard, note, face.missing),
@@ -121,8 +122,8 @@ class SpeechToFace:
             fps,
             head.id,
             jaw_pose=face.jaw_pose,
-            neck_pose=at_frames(turn, fps, count),
-            eyes_pose=at_frames(gaze(turn, seed), fps, count),
+            neck_pose=at_frames(motion.head, fps, count),
+            eyes_pose=at_frames(motion.eyes, fps, count),
             eyelids=face.eyelids,
             source=json.dumps(source),
         )

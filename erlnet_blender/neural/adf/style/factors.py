@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+Curve = float | np.ndarray
+"""A value that holds all along, or (T,) of them at 50 Hz."""
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -70,10 +73,12 @@ def code_of(values: np.ndarray) -> np.ndarray:
     return ((values - NEUTRAL) / SPREAD).astype(np.float32)
 
 
-def values_of(code: np.ndarray) -> dict[str, float]:
-    """Factor values of a style code (its first 26 numbers), held to the ranges that make sense."""
-    values = np.clip(NEUTRAL + SPREAD * np.asarray(code)[: len(FACTORS)], LOWEST, HIGHEST)
-    return dict(zip(NAMES, map(float, values), strict=True))
+def values_of(code: np.ndarray) -> dict[str, Curve]:
+    """Factor values of a style code, held to the ranges that make sense: numbers for (128,), curves for (T, 128)."""
+    values = np.clip(NEUTRAL + SPREAD * np.asarray(code)[..., : len(FACTORS)], LOWEST, HIGHEST)
+    if values.ndim == 1:
+        return dict(zip(NAMES, map(float, values), strict=True))
+    return dict(zip(NAMES, np.ascontiguousarray(values.T), strict=True))
 
 
 def with_values(**changed: float) -> np.ndarray:
