@@ -52,7 +52,7 @@ def train(
     if unknown:
         raise ErlnetError(f"No training stage {unknown[0]!r}", "", f"choose from {', '.join(STEPS)}")
     corpus = SpeechCorpus(corpus_dir)
-    batches = Batches(prepare(corpus, seed, report))
+    batches = Batches(prepare(corpus, seed, report, splits=splits))
     torch.manual_seed(seed)
     base = start if start is not None else (out if "speech" not in stages else None)
     network, earlier = _network(base, channels)

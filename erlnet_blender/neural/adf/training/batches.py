@@ -13,6 +13,8 @@ from ..features import HIGHEST_HZ, LOWEST_HZ, mel_of_hz
 BATCH, WINDOW_FRAMES, REFERENCE_FRAMES = 8, 200, 200
 _POOL_SHARES = (0.32, 0.62, 0.06)
 _TRACT_CHANGE = 0.15
+# In units of log-mel, of which one is 20 dB. Close microphones lift the bass so far that an r or l hums like an m.
+_COLOUR, _TILT = 0.15, 0.5
 
 
 class Batches:
@@ -20,10 +22,9 @@ class Batches:
 
     def __init__(self, prepared: Prepared) -> None:
         self.data = prepared
-        speakers = getattr(prepared, "voices", prepared.pools)
         self.members = [
-            [np.flatnonzero((prepared.pools == pool) & (speakers == voice))
-             for voice in np.unique(speakers[prepared.pools == pool])]
+            [np.flatnonzero((prepared.pools == pool) & (prepared.voices == voice))
+             for voice in np.unique(prepared.voices[prepared.pools == pool])]
             for pool in range(3)
         ]  # fmt: skip
         shares = np.array([share if found else 0.0 for share, found in zip(_POOL_SHARES, self.members, strict=True)])
@@ -72,7 +73,9 @@ def _distort(mel: np.ndarray, random: np.random.Generator) -> None:
         low = random.integers(0, bands - 10)
         mel[:, low : low + random.integers(2, 12)] = mel.mean()
     if random.random() < 0.5:
-        mel += np.interp(np.arange(bands), np.linspace(0, bands - 1, 7), random.normal(0, 0.1, 7)).astype(np.float32)
+        mel += np.interp(np.arange(bands), np.linspace(0, bands - 1, 7), random.normal(0, _COLOUR, 7)).astype(np.float32)
+    if random.random() < 0.4:
+        mel += (random.uniform(-_TILT, _TILT) * np.linspace(1, -1, bands)).astype(np.float32)
     mel += random.normal(0, 0.05)
     if random.random() < 0.3:
         mel += random.standard_normal(mel.shape).astype(np.float32) * 0.05
