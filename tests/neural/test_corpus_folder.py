@@ -17,7 +17,8 @@ def one_item(folder, **arrays):
     np.savez(folder / "a.npz", motion=np.zeros((100, len(ARTICULATION)), np.float16), phones=np.zeros(100, np.int8),
              accents=np.zeros(100, np.float16), **arrays)  # fmt: skip
     index = {"format": "erlnet-speech-corpus", "version": 1, "channels": list(ARTICULATION), "sample_rate_hz": 16000,
-             "phone_classes": list(PHONE_CLASSES), "motion_rate_hz": 100, "items": [{"name": "a", "split": "train"}]}  # fmt: skip
+             "phone_classes": list(PHONE_CLASSES), "motion_rate_hz": 100,
+             "items": [{"name": "a", "split": "train"}]}  # fmt: skip
     (folder / "corpus.json").write_text(json.dumps(index))
     return SpeechCorpus(folder)
 

@@ -73,7 +73,8 @@ def _distort(mel: np.ndarray, random: np.random.Generator) -> None:
         low = random.integers(0, bands - 10)
         mel[:, low : low + random.integers(2, 12)] = mel.mean()
     if random.random() < 0.5:
-        mel += np.interp(np.arange(bands), np.linspace(0, bands - 1, 7), random.normal(0, _COLOUR, 7)).astype(np.float32)
+        knots = np.linspace(0, bands - 1, 7)
+        mel += np.interp(np.arange(bands), knots, random.normal(0, _COLOUR, 7)).astype(np.float32)
     if random.random() < 0.4:
         mel += (random.uniform(-_TILT, _TILT) * np.linspace(1, -1, bands)).astype(np.float32)
     mel += random.normal(0, 0.05)
