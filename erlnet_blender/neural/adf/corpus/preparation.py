@@ -28,7 +28,7 @@ from .folder import SpeechCorpus
 _REVISION = 3
 _NOISE_EVERY = 16
 _CHUNK = 100
-_CROWD = 4
+_CROWD = 24
 _VERSIONS = 4
 RULE_MADE, RECORDED, NO_SPEECH = range(3)
 _TIMELINES = {
@@ -152,6 +152,8 @@ def _prepare_chunk(
 ) -> range:
     corpus = SpeechCorpus(folder)
     names = list(dict.fromkeys(entry["voice"] for entry in entries))
+    choice = np.random.default_rng([seed, chunk.start, 1])
+    people = [corpus.read(entries[other]).samples for other in choice.integers(len(entries), size=_CROWD)]
     made: list[tuple[np.ndarray, Example]] = []
     pools: list[int] = []
     voices: list[int] = []
@@ -159,7 +161,7 @@ def _prepare_chunk(
         entry = entries[index]
         random = np.random.default_rng([seed, index])
         recording = corpus.read(entry)
-        crowd = [corpus.read(entries[other]).samples for other in random.integers(len(entries), size=_CROWD)]
+        crowd = [people[other] for other in random.integers(_CROWD, size=4)]
         for _ in range(versions[index]):
             made.append(_features(augmented(recording, random, crowd), random))
             pools.append(RULE_MADE if kind_of(entry) == "espeak" else RECORDED)

@@ -87,17 +87,20 @@ def _stretched(samples: np.ndarray, factor: float) -> np.ndarray:
     before = _GRAIN // 2 + _SEARCH
     sound = np.pad(samples, (before, before + 2 * _GRAIN + _SEARCH))
     energy = np.concatenate([[0.0], np.cumsum(np.square(sound, dtype=np.float64))])
-    loudness = 1 / np.sqrt(energy[_GRAIN:] - energy[:-_GRAIN] + 1e-4)
-    nearer = 1 - 0.1 * (np.abs(np.arange(-_SEARCH, _SEARCH + 1)) / _SEARCH) ** 2
+    loudness = (1 / np.sqrt(energy[_GRAIN:] - energy[:-_GRAIN] + 1e-4)).astype(np.float32)
+    nearer = (1 - 0.1 * (np.arange(-_SEARCH, _SEARCH + 1) / _SEARCH) ** 2).astype(np.float32)
     starts = np.minimum(np.round(np.arange(grains) * _GRAIN_HOP / factor).astype(int), len(samples) + _GRAIN // 2)
-    chosen = np.empty(grains, int)
+    chosen = starts + _SEARCH  # start is the earliest that may be chosen
     place = _SEARCH
-    for index, start in enumerate(starts):  # start is the earliest that may be chosen
-        follows = sound[place + _GRAIN_HOP : place + _GRAIN_HOP + _GRAIN]
-        reach = sound[start : start + 2 * _SEARCH + _GRAIN]
-        fits = np.correlate(reach, follows) * loudness[start : start + 2 * _SEARCH + 1]
-        place = start + int(np.argmax(np.maximum(fits, 0) * nearer)) if index and fits.max() > 0 else start + _SEARCH
-        chosen[index] = place
+    heard = loudness[chosen] < 70  # in silence one place is as good as another
+    for index, start in enumerate(starts.tolist()):
+        if heard[index]:
+            follows = sound[place + _GRAIN_HOP : place + _GRAIN_HOP + _GRAIN]
+            fits = np.correlate(sound[start : start + 2 * _SEARCH + _GRAIN], follows)
+            fits *= loudness[start : start + 2 * _SEARCH + 1]
+            fits *= nearer
+            chosen[index] = start + fits.argmax()
+        place = int(chosen[index])
     window = np.hanning(_GRAIN + 1)[:-1].astype(np.float32)
     halves = (sound[chosen[:, None] + np.arange(_GRAIN)] * window).reshape(grains, 2, _GRAIN_HOP)
     # The first grain is centred on the first sample.
