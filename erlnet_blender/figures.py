@@ -20,6 +20,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     speech = command.add_argument_group("speech")
     speech.add_argument("--split", choices=("test", "development", "train"), default="test", help="default: test")
     speech.add_argument("--voice", default="", metavar="V", help="only voices whose name contains this")
+    speech.add_argument("--only", metavar="PARTS", help="of events,noise,geometry,sync,baselines, default: all")
+    speech.add_argument("--baseline", type=Path, metavar="W", help="weights of an earlier model to compare with")
     speech.add_argument("--errors", type=Path, metavar="FILE", help="list every missed and made-up contact, as JSON")
 
 
@@ -32,18 +34,28 @@ def evaluate(options: argparse.Namespace) -> None:
     if not options.data.is_dir():
         raise ErlnetError("No such folder", options.data, "make it with `make speech` or `make avatar`")
     if options.what == "speech":
-        from .neural.adf.evaluation import evaluate
+        from .neural.adf.evaluation.report import PARTS, evaluate
 
-        figures = evaluate(options.data, options.weights, options.split, options.voice, options.errors)
+        only = options.only.split(",") if options.only else PARTS
+        figures = evaluate(
+            options.data, options.weights, options.split, options.voice, options.errors, only, options.baseline
+        )
     else:
         from .neural.dbf_nerf.avatar import default_avatar_path
         from .neural.dbf_nerf.evaluation import evaluate
 
         figures = evaluate(options.weights or default_avatar_path(), options.data)
     if options.json:
-        print(json.dumps(figures))
+        print(json.dumps(_without_nan(figures)))
     else:
         _print_figures(figures)
+
+
+def _without_nan(value):
+    """The share of no events at all is NaN, which JSON does not know: null."""
+    if isinstance(value, dict):
+        return {name: _without_nan(part) for name, part in value.items()}
+    return None if isinstance(value, float) and value != value else value
 
 
 def _print_figures(figures: dict, indent: str = "") -> None:

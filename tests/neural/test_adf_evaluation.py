@@ -12,12 +12,25 @@ import torch
 
 from erlnet_blender.cli import main
 from erlnet_blender.errors import ErlnetError
-from erlnet_blender.neural.adf.articulation import ARTICULATION, MOUTH, PHONE_CLASSES, column
-from erlnet_blender.neural.adf.corpus.augmentation import Example
+from erlnet_blender.neural.adf.articulation import (
+    ARTICULATION,
+    MOUTH,
+    PHONE_CLASSES,
+    column,
+    expressions_of,
+    jaw_pose_of,
+)
+from erlnet_blender.neural.adf.corpus.augmentation import Example, plain
+from erlnet_blender.neural.adf.corpus.folder import SpeechCorpus
 from erlnet_blender.neural.adf.evaluation import evaluate
+from erlnet_blender.neural.adf.evaluation.baselines import Baselines
 from erlnet_blender.neural.adf.evaluation.cases import SILENCE_S, Case, noisy
 from erlnet_blender.neural.adf.evaluation.events import correlations, errors_of, shares
+from erlnet_blender.neural.adf.evaluation.geometry import deviation, geometry, openings_mm, patch, shown, vertices_mm
+from erlnet_blender.neural.adf.evaluation.sync import Spoken, beat_alignment, lag_ms
+from erlnet_blender.neural.adf.evaluation.truth import rule_made
 from erlnet_blender.neural.adf.predictor import Heard
+from erlnet_blender.neural.flame.lbs import FlameTensors, forward
 
 torch.set_num_threads(1)
 RATE_HZ = 16000
@@ -72,6 +85,86 @@ def test_noise_is_15_db_below_the_speech():
     assert np.array_equal(noisy(sound, 15.0, 1), noisy(sound, 15.0, 1))
 
 
+def test_the_patch_poses_as_the_whole_head_does(head):
+    random = np.random.default_rng(0)
+    mouth = random.uniform(0, 0.6, (4, len(MOUTH))).astype(np.float32)
+    expr, _ = expressions_of(mouth, head.expression_names)
+    pose = np.zeros((4, 5, 3), np.float32)
+    pose[:, 2] = jaw_pose_of(mouth)
+    whole = forward(FlameTensors.from_head(head), torch.from_numpy(expr), torch.from_numpy(pose)).vertices.numpy()
+    part, vertices = patch(), vertices_mm(mouth)
+    upper = vertices[:, part.upper_face].reshape(4, -1, 1, 3)
+    nearest = np.abs(1000 * whole[:, None] - upper[:, :3]).sum(-1).min(2)
+    assert nearest.max() < 1e-3
+    assert len(part.lips) > 250
+    shut, open_ = np.zeros((2, 1, len(MOUTH)), np.float32)
+    open_[0, column("jaw")] = 0.5
+    assert openings_mm(vertices_mm(shut)).max() < 1
+    assert openings_mm(vertices_mm(open_)).min() > 3
+
+
+def test_geometry_is_zero_for_the_truth_and_grows_with_the_error():
+    truth = rule_made(a_case([], []).example)
+    true = shown(truth)
+    same = geometry([deviation(truth, true)])
+    assert max(map(abs, same.values())) < 1e-4
+    half, brows = truth.copy(), truth.copy()
+    half[:, column("jaw")] *= 0.5
+    brows[:, column("brow_raise")] += np.linspace(0, 0.6, len(brows))
+    off = geometry([deviation(half, true)])
+    assert off["mod"] > 1
+    assert off["lve"] == pytest.approx(off["lve_codetalker"] ** 0.5)
+    still = geometry([deviation(brows, true)])
+    assert still["fdd"] > 0.05
+    assert still["fdd_codetalker"] < 0  # livelier than the truth
+    assert still["lve"] < 0.05 * off["lve"]
+
+
+def test_lag_of_a_curve_that_comes_later():
+    curve = np.convolve(np.random.default_rng(0).standard_normal(400), np.hanning(9), "same")
+    later, early = curve[:-3], curve[3:]
+    lag, correlation = lag_ms([(later, early)])
+    assert lag == pytest.approx(60, abs=2)
+    assert correlation > 0.95
+    assert lag_ms([(early, later)])[0] == pytest.approx(-60, abs=2)
+
+
+def test_beats_on_the_stresses_score_far_above_chance_and_others_do_not():
+    random = np.random.default_rng(0)
+    stresses_s = np.cumsum(random.uniform(0.4, 1.2, 60)) + 1
+    elsewhere_s = np.cumsum(random.uniform(0.4, 1.2, 60)) + 1
+    times_s = (np.arange(60 * 50) + 0.5) / 50
+
+    def head(beats_s):
+        pitch = np.exp(-np.square((times_s[:, None] - beats_s) / 0.1) / 2).sum(1)
+        return np.stack([np.deg2rad(3 * pitch), 0 * pitch, 0 * pitch], 1)
+
+    aligned = beat_alignment([Spoken(head(stresses_s), stresses_s)])
+    assert aligned["beat_alignment"] > 0.95
+    assert aligned["beat_alignment_sigmas"] > 5
+    assert aligned["beat_alignment_random"] < 0.7
+    assert abs(beat_alignment([Spoken(head(elsewhere_s), stresses_s)])["beat_alignment_sigmas"]) < 3
+
+
+def test_baselines_know_their_training_recordings_and_no_closures_by_energy(demo_corpus, tmp_path):
+    index = json.loads((demo_corpus / "corpus.json").read_text())
+    for name in ("demo.flac", "demo.npz"):
+        (tmp_path / name).write_bytes((demo_corpus / name).read_bytes())
+    index["items"] = [{**index["items"][0], "split": "train"}]
+    (tmp_path / "corpus.json").write_text(json.dumps(index))
+    corpus = SpeechCorpus(tmp_path)
+    known, example = Baselines(corpus), plain(corpus.read(corpus.entries("train")[0]), SILENCE_S)
+    truth = rule_made(example)
+    copied, by_energy = known.nearest(example), known.mean_by_energy(example)
+    count = min(len(copied), len(truth))
+    jaw = column("jaw")
+    smooth = np.convolve(truth[:count, jaw], [0.25, 0.5, 0.25], "same")
+    assert np.corrcoef(copied[:count, jaw], smooth)[0, 1] > 0.95
+    assert by_energy.shape == truth[: len(by_energy)].shape
+    assert by_energy[:5].max() == 0
+    assert by_energy[:, jaw].max() > known.mean[jaw]
+
+
 @pytest.fixture(scope="module")
 def demo_corpus(tmp_path_factory, demo) -> Path:
     """A corpus of the one sentence whose phone times are known."""
@@ -93,24 +186,30 @@ def demo_corpus(tmp_path_factory, demo) -> Path:
 
 
 def test_report_of_the_demo_recording(demo_corpus):
-    figures = evaluate(demo_corpus)
-    named = {"closure_recall", "closure_false", "fv_recall", "mouth_correlation", "real_time_factor", "silence_motion"}
+    figures = evaluate(demo_corpus, only=("events", "noise", "geometry", "sync"))
+    named = {"closure_recall", "closure_false", "fv_recall", "mouth_correlation", "real_time_factor", "silence_motion",
+             "lve", "fdd", "mod", "sync_lag_ms", "beat_alignment"}  # fmt: skip
     assert named <= set(figures)
-    count = figures["closures"]
+    recalled, count = figures["events"]["closure_recall"]
     assert count >= 5
-    assert figures["closure_recall"] * count == pytest.approx(round(figures["closure_recall"] * count))
+    assert figures["closure_recall"] == pytest.approx(recalled / count)
     assert figures["closure_recall"] >= 0.6
     assert figures["silence_motion"] < 0.05
     assert figures["real_time_factor"] < 0.5
-    assert set(figures["voices"]) == set(figures["noise_15db"]) == {"flite-slt"}
+    assert {"closure_recall", "lve", "sync_lag_ms"} <= set(figures["voices"]["flite-slt"])
+    assert set(figures["noise_15db"]["voices"]) == {"flite-slt"}
     with pytest.raises(ErlnetError, match="Corpus has no recordings of voice 'rms'"):
         evaluate(demo_corpus, voice="rms")
+    with pytest.raises(ErlnetError, match="No such part of the evaluation: smell"):
+        evaluate(demo_corpus, only=("smell",))
 
 
 def test_command_prints_one_object_and_lists_errors(demo_corpus, tmp_path, capsys):
     errors = tmp_path / "errors.jsonl"
-    assert main(["evaluate", "speech", str(demo_corpus), "--json", "--voice", "slt", "--errors", str(errors)]) == 0
-    figures = json.loads(capsys.readouterr().out)
+    call = ["evaluate", "speech", str(demo_corpus), "--json", "--only", "events", "--errors", str(errors)]
+    assert main([*call, "--voice", "slt"]) == 0
+    figures = json.loads(capsys.readouterr().out, parse_constant=lambda name: pytest.fail(name))
+    assert figures["fv_recall"] is None
     listed = [json.loads(line) for line in errors.read_text().splitlines()]
     recalled, due = figures["events"]["closure_recall"]
     strays = figures["events"]["closure_false"][0]

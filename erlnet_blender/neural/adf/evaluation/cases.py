@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....errors import ErlnetError
-from ..articulation import ARTICULATION
+from ....face_track import FaceTrack
+from ...flame.correspondence import default_head
+from ..articulation import ARTICULATION, CHANNEL_RATE_HZ
 from ..closure import runs
 from ..corpus.augmentation import Example, plain
 from ..corpus.folder import SpeechCorpus
+from ..features import SAMPLE_RATE_HZ
 from ..network.style_encoder import STYLE_SIZE
 from ..predictor import Heard, SpeechToFace
 
@@ -97,9 +100,14 @@ def case_of(model: SpeechToFace, corpus: SpeechCorpus, entry: dict, noise_db: fl
     return Case(entry, example, heard, model.move(heard, NEUTRAL))
 
 
+def performed(model: SpeechToFace, samples: np.ndarray, style: str = "neutral", seed: int = 0) -> FaceTrack:
+    """What a user gets for 16 kHz samples, on the default head, at 50 frames a second."""
+    return model.predict(samples, SAMPLE_RATE_HZ, CHANNEL_RATE_HZ, default_head(), style, seed=seed)
+
+
 def noisy(samples: np.ndarray, ratio_db: float, seed: int) -> np.ndarray:
     """Samples in white noise; the speech's power is that of the samples less the silence put around them."""
-    edge = round(SILENCE_S * 16000)
+    edge = round(SILENCE_S * SAMPLE_RATE_HZ)
     power = np.mean(samples[edge : len(samples) - edge].astype(float) ** 2)
     noise = np.random.default_rng(seed).standard_normal(len(samples)) * np.sqrt(power / 10 ** (ratio_db / 10))
     return (samples + noise).astype(np.float32)

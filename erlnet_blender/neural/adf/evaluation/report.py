@@ -4,26 +4,107 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
 
+from ....errors import ErlnetError
 from ....formats.atomic import write_bytes
 from ..corpus.augmentation import noise_only
 from ..corpus.folder import SpeechCorpus
 from ..features import SAMPLE_RATE_HZ
 from ..predictor import SpeechToFace
+from .baselines import Baselines
 from .cases import NEUTRAL, Case, case_of, chosen_entries
 from .events import correlations, errors_of, openness, resting, shares
+from .geometry import Shown, deviation, geometry, shown
+from .sync import beat_alignment, lags, spoken_in_a_row
+from .truth import rule_made
 
 _NOISE_CLIPS = 8
 _NOISE_DB = 15.0
 _RECORDED_KINDS = ("flite", "festival", "recorded")
+_WITHOUT_BILABIALS = "alsa"
+
+
+class Evaluation:
+    """A model on the recordings of a split; each part of the report is a method of the same name.
+
+    Args:
+        baseline: weights of an earlier model to compare with.
+    """
+
+    def __init__(
+        self, model: SpeechToFace, corpus: SpeechCorpus, entries: list[dict], baseline: str | Path | None = None
+    ) -> None:
+        self.model, self.corpus, self.entries = model, corpus, entries
+        started = time.perf_counter()
+        self.cases = [case_of(model, corpus, entry) for entry in entries]
+        busy_s = time.perf_counter() - started
+        self.sound_s = sum(len(case.example.samples) for case in self.cases) / SAMPLE_RATE_HZ
+        self.real_time_factor = busy_s / self.sound_s
+        self.baseline = SpeechToFace.load(baseline) if baseline is not None else None
+        self._truths: dict[str, Shown] = {}
+
+    def events(self) -> dict:
+        """Closures, f/v, correlations; silence and noise; per voice too."""
+        strays = [case for case in self.cases if _WITHOUT_BILABIALS in case.voice]
+        return {
+            **_events(self.cases),
+            "noise_motion": _noise_motion(self.model),
+            **({"alsa_false_closures": _events(strays)["events"]["closure_false"][0]} if strays else {}),
+            "voices": self._by_voice(_events),
+        }
+
+    def noise(self) -> dict:
+        """Events of the voices of recorded speakers in white noise, 15 dB below the speech."""
+        recorded = [entry for entry in self.entries if _kind(entry) in _RECORDED_KINDS and entry["closures"]]
+        cases = [case_of(self.model, self.corpus, entry, _NOISE_DB) for entry in recorded]
+        if not cases:
+            return {}
+        voices = {voice: _events(group) for voice, group in _grouped(cases).items()}
+        return {"noise_15db": {**_events(cases), "voices": voices}}
+
+    def geometry(self) -> dict:
+        """Lips and upper face in millimetres; per voice too."""
+        return {**self._geometry(self.cases), "voices": self._by_voice(self._geometry)}
+
+    def sync(self) -> dict:
+        """Lag of the mouth, beats of the head; the lag per voice too."""
+        rows = [spoken_in_a_row(self.model, group) for group in _grouped(_aligned(self.cases)).values()]
+        return {**lags(self.cases), **(beat_alignment(rows) if rows else {}), "voices": self._by_voice(lags)}
+
+    def baselines(self) -> dict:
+        """The figures of the mouth for the three baselines."""
+        known = Baselines(self.corpus)
+        rivals = {name: known.cases(self.cases, name) for name in ("mean_by_energy", "nearest")}
+        if self.baseline is not None:
+            rivals["earlier_model"] = [case_of(self.baseline, self.corpus, entry) for entry in self.entries]
+        return {"baselines": {name: self._mouth(cases) for name, cases in rivals.items()}}
+
+    def _mouth(self, cases: list[Case]) -> dict:
+        voices = {voice: {**_events(group), **self._geometry(group)} for voice, group in _grouped(cases).items()}
+        return {**_events(cases), **self._geometry(cases), **lags(cases), "voices": voices}
+
+    def _geometry(self, cases: list[Case]) -> dict:
+        return geometry([deviation(case.mouth, self._truth(case)) for case in _aligned(cases)])
+
+    def _truth(self, case: Case) -> Shown:
+        if case.name not in self._truths:
+            self._truths[case.name] = shown(rule_made(case.example))
+        return self._truths[case.name]
+
+    def _by_voice(self, figures: Callable[[list[Case]], dict]) -> dict[str, dict]:
+        return {voice: figures(cases) for voice, cases in _grouped(self.cases).items()}
+
+
+PARTS = ("events", "noise", "geometry", "sync", "baselines")
 
 
 def evaluate(
     corpus_dir: str | Path, weights: str | Path | None = None, split: str = "test", voice: str = "",
-    errors: str | Path | None = None,
+    errors: str | Path | None = None, only: Iterable[str] = PARTS, baseline: str | Path | None = None,
 ) -> dict:  # fmt: skip
     """Figures of a split of a corpus, in all and per voice (under ``voices``); docs/adf.md defines each.
 
@@ -31,28 +112,34 @@ def evaluate(
         weights: None for those that ship.
         voice: only voices whose name contains this, e.g. ``"slt"``.
         errors: a file to write each missed and made-up contact to, one JSON object a line.
+        only: which of `PARTS`.
+        baseline: weights of an earlier model, for the part `baselines`.
 
     Raises:
-        ErlnetError: no such corpus or voice, or unusable weights.
+        ErlnetError: no such corpus, voice or part, or unusable weights.
     """
+    unknown = sorted(set(only) - set(PARTS))
+    if unknown:
+        raise ErlnetError(f"No such part of the evaluation: {', '.join(unknown)}", "", f"choose of {', '.join(PARTS)}")
     model, corpus = SpeechToFace.load(weights), SpeechCorpus(corpus_dir)
     entries = chosen_entries(corpus, split, voice)
-    started = time.perf_counter()
-    cases = [case_of(model, corpus, entry) for entry in entries]
-    busy_s = time.perf_counter() - started
-    sound_s = sum(len(case.example.samples) for case in cases) / SAMPLE_RATE_HZ
+    found = Evaluation(model, corpus, entries, baseline)
     if errors is not None:
-        write_errors(cases, errors)
-    return {
+        write_errors(found.cases, errors)
+    figures: dict = {
         "split": split,
         "recordings": len(entries),
-        "duration_s": round(sound_s, 1),
-        **_figures(cases),
-        "noise_motion": _noise_motion(model),
-        "real_time_factor": busy_s / sound_s,
-        "noise_15db": _under_noise(model, corpus, entries),
-        "voices": {name: _figures([case for case in cases if case.voice == name]) for name in _voices(cases)},
+        "duration_s": round(found.sound_s, 1),
+        "real_time_factor": found.real_time_factor,
     }
+    voices: dict[str, dict] = {name: {} for name in _grouped(found.cases)}
+    for part in PARTS:
+        if part in only:
+            measured = getattr(found, part)()
+            for name, of_voice in measured.pop("voices", {}).items():
+                voices[name].update(of_voice)
+            figures.update(measured)
+    return {**figures, "voices": voices}
 
 
 def write_errors(cases: list[Case], path: str | Path) -> None:
@@ -62,25 +149,21 @@ def write_errors(cases: list[Case], path: str | Path) -> None:
     write_bytes(path, "".join(json.dumps(error, ensure_ascii=False) + "\n" for error in found).encode())
 
 
-def _figures(cases: list[Case]) -> dict:
-    aligned = [case for case in cases if case.aligned()]
-    return {
-        **shares(cases),
-        **correlations(cases),
-        **({"silence_motion": resting(aligned)} if aligned else {}),
-        "closures": sum(len(case.entry["closures"]) for case in cases),
-    }
+def _events(cases: list[Case]) -> dict:
+    aligned = _aligned(cases)
+    rest = {"silence_motion": resting(aligned)} if aligned else {}
+    return {**shares(cases), **correlations(cases), **rest}
 
 
-def _voices(cases: list[Case]) -> list[str]:
-    return sorted({case.voice for case in cases})
+def _aligned(cases: list[Case]) -> list[Case]:
+    return [case for case in cases if case.aligned()]
 
 
-def _under_noise(model: SpeechToFace, corpus: SpeechCorpus, entries: list[dict]) -> dict:
-    """Closures of the voices of recorded speakers in white noise, 15 dB below the speech."""
-    recorded = [entry for entry in entries if _kind(entry) in _RECORDED_KINDS and entry["closures"]]
-    cases = [case_of(model, corpus, entry, _NOISE_DB) for entry in recorded]
-    return {name: _figures([case for case in cases if case.voice == name]) for name in _voices(cases)}
+def _grouped(cases: list[Case]) -> dict[str, list[Case]]:
+    groups: dict[str, list[Case]] = {}
+    for case in cases:
+        groups.setdefault(case.voice, []).append(case)
+    return dict(sorted(groups.items()))
 
 
 def _kind(entry: dict) -> str:
