@@ -14,8 +14,15 @@ from scipy.signal import lfilter
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.neural.adf.articulation import ARTICULATION, PHONE_CLASSES
 from erlnet_blender.neural.adf.corpus import preparation
-from erlnet_blender.neural.adf.corpus.acoustics import beside_other_sounds, in_a_room, room_response, telephoned
-from erlnet_blender.neural.adf.corpus.augmentation import another_speaker, augmented, noise_only, placed
+from erlnet_blender.neural.adf.corpus.acoustics import (
+    babble,
+    beside_other_sounds,
+    in_a_room,
+    overloaded,
+    room_response,
+    telephoned,
+)
+from erlnet_blender.neural.adf.corpus.augmentation import another_speaker, augmented, kind_of, noise_only, placed
 from erlnet_blender.neural.adf.corpus.folder import Recording, SpeechCorpus
 from erlnet_blender.neural.adf.corpus.preparation import prepare
 from erlnet_blender.neural.adf.corpus.sounds import NOISES, laughter, music, noise
@@ -185,6 +192,30 @@ def test_rooms_keep_the_direct_sound_first_and_noise_keeps_its_ratio():
     assert ratios_db.max() > 40
     spectrum = np.abs(np.fft.rfft(telephoned(sound, np.random.default_rng(0))))
     assert spectrum[int(4500 * 2.4) :].max() < 0.02 * spectrum.max()
+
+
+def test_a_crowd_talks_at_once_and_overload_cuts_the_peaks():
+    voices = [vowels(f0_hz) for f0_hz in (100, 160, 230)]
+    crowd = babble(voices, 40000, np.random.default_rng(0))
+    assert len(crowd) == 40000
+    assert np.sqrt(np.mean(crowd**2)) == pytest.approx(1, abs=0.01)
+    spectrum = np.abs(np.fft.rfft(crowd * np.hanning(40000)))
+    alone = [np.abs(np.fft.rfft(voice[:38000] * np.hanning(38000), 40000)) for voice in voices]
+    assert all(np.corrcoef(spectrum, other)[0, 1] > 0.3 for other in alone)
+    loud = vowels()
+    for seed in range(6):
+        cut = overloaded(loud, np.random.default_rng(seed))
+        assert np.abs(cut).max() < 0.9 * np.abs(loud).max()
+        assert np.corrcoef(cut, loud)[0, 1] > 0.8
+
+
+def test_a_rare_voice_is_taken_more_often():
+    entry = lambda voice, kind, seconds: {"voice": voice, "kind": kind, "duration_s": seconds}  # noqa: E731
+    entries = [entry("rare", "recorded", 100.0), entry("usual", "flite", 400.0), entry("common", "festival", 1600.0),
+               *[entry(f"espeak-{index}", "espeak", 10.0) for index in range(4)]]  # fmt: skip
+    assert preparation._versions(entries)[:3] == [5, 4, 3]
+    assert sorted(preparation._versions(entries)[3:]) == [1, 1, 2, 2]
+    assert kind_of({"voice": "flite-rms"}) == "flite"
 
 
 def write_corpus(folder: Path, count: int = 10) -> SpeechCorpus:

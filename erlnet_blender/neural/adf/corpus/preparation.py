@@ -10,6 +10,7 @@ import shutil
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
@@ -197,29 +198,23 @@ def _join(parts: list[Path], folder: Path) -> None:
     """One .npy for each field, without holding more than one part in memory."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
-    files = {name: (folder / f"{name}.raw").open("wb") for name in _TIMELINES}
-    lengths, pools, voices = [], [], []
-    for path in parts:
-        arrays = read_npz(path, "part of the prepared corpus", max_bytes=4 << 30)
-        for name, file in files.items():
-            file.write(arrays[name].tobytes())
-        lengths.append(arrays["lengths"])
-        pools.append(arrays["pools"])
-        voices.append(arrays["voices"])
-    starts = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-    for name, file in files.items():
-        file.close()
-        kind, columns = _TIMELINES[name]
-        rows = int(starts[-1]) * (2 if name == "mel" else 1)
-        header = {
-            "descr": np.lib.format.dtype_to_descr(np.dtype(kind)), "fortran_order": False,
-            "shape": (rows, columns) if columns else (rows,),
-        }  # fmt: skip
-        raw = folder / f"{name}.raw"
-        with (folder / f"{name}.npy").open("wb") as target, raw.open("rb") as data:
-            np.lib.format.write_array_header_1_0(target, header)
-            shutil.copyfileobj(data, target, 1 << 24)
-        raw.unlink()
+    read = partial(read_npz, what="part of the prepared corpus")
+    small = [{name: array for name, array in read(path).items() if name not in _TIMELINES} for path in parts]
+    starts = np.concatenate([[0], *[arrays["lengths"] for arrays in small]]).cumsum()
     np.save(folder / "starts.npy", starts)
-    np.save(folder / "pools.npy", np.concatenate(pools))
-    np.save(folder / "voices.npy", np.concatenate(voices))
+    for name in ("pools", "voices"):
+        np.save(folder / f"{name}.npy", np.concatenate([arrays[name] for arrays in small]))
+    with ExitStack() as stack:
+        files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in _TIMELINES}
+        for name, (kind, columns) in _TIMELINES.items():
+            rows = int(starts[-1]) * (2 if name == "mel" else 1)
+            header = {
+                "descr": np.dtype(kind).str,
+                "fortran_order": False,
+                "shape": (rows, columns) if columns else (rows,),
+            }
+            np.lib.format.write_array_header_1_0(files[name], header)
+        for path in parts:
+            arrays = read(path)
+            for name, file in files.items():
+                file.write(np.ascontiguousarray(arrays[name]).data)
