@@ -13,4 +13,6 @@ STYLE_PRESETS = (
     ("calm", "Calm", "Small mouth and hardly any head motion"),
     ("surprised", "Surprised", "Brows high, eyes and mouth wide"),
     ("serious", "Serious", "No smile, still brows, few head motions"),
+    ("fearful", "Fearful", "Brows up and drawn, eyes wide, lips stretched, a restless gaze"),
+    ("disgusted", "Disgusted", "Nose wrinkled, upper lip raised, head turned away a little"),
 )

@@ -59,11 +59,11 @@ _LEAST_TO_TILT = 0.1
 _LINEAR: dict[str, dict[str, float]] = {
     "pucker": {"pucker": 1.0},
     "funnel": {"funnel": 1.0},
-    "stretch_L": {"stretch": 0.7, "grimace": 0.6},
-    "stretch_R": {"stretch": 0.7, "grimace": 0.6},
+    "stretch_L": {"stretch": 0.7, "grimace": 0.8},
+    "stretch_R": {"stretch": 0.7, "grimace": 0.8},
     "f_tuck": {"lip_tuck": 1.0},
-    "upper_lip_raise_L": {"upper_lip_raise": 0.8, "lip_tuck": 0.15, "lip_of_sneer": 0.3},
-    "upper_lip_raise_R": {"upper_lip_raise": 0.8, "lip_tuck": 0.15, "lip_of_sneer": 0.3},
+    "upper_lip_raise_L": {"upper_lip_raise": 0.8, "lip_tuck": 0.15, "lip_of_sneer": 0.5},
+    "upper_lip_raise_R": {"upper_lip_raise": 0.8, "lip_tuck": 0.15, "lip_of_sneer": 0.5},
     "lower_lip_depress_L": {"lower_lip_depress": 0.7},
     "lower_lip_depress_R": {"lower_lip_depress": 0.7},
     "tongue_up": {"tongue_up": 1.0},
@@ -82,18 +82,18 @@ _LINEAR: dict[str, dict[str, float]] = {
     "brow_inner_up": {"brow_raise": 0.8, "brow_inner": 1.0},
     "brow_down_L": {"brow_down": 1.0},
     "brow_down_R": {"brow_down": 1.0},
-    "nose_wrinkle_L": {"brow_down": 0.2, "sneer": 0.8},
-    "nose_wrinkle_R": {"brow_down": 0.2, "sneer": 0.8},
+    "nose_wrinkle_L": {"brow_down": 0.2, "sneer": 1.0},
+    "nose_wrinkle_R": {"brow_down": 0.2, "sneer": 1.0},
     "squint_L": {"squint": 1.0, "smile": 0.25},
     "squint_R": {"squint": 1.0, "smile": 0.25},
     "eye_wide_L": {"eye_wide": 1.0},
     "eye_wide_R": {"eye_wide": 1.0},
-    "neck_tighten": {"grimace": 0.3},
+    "neck_tighten": {"grimace": 0.5},
 }
 # Channel, what another channel put into its expressions, and how much of it.
 _MIXED = (
-    ("brow_inner", "brow_raise", 0.8), ("squint", "smile", 0.25), ("sneer", "brow_down", 0.2 / 0.8),
-    ("stretch", "grimace", 0.6 / 0.7), ("upper_lip_raise", "lip_tuck", 0.15 / 0.8),
+    ("brow_inner", "brow_raise", 0.8), ("squint", "smile", 0.25), ("sneer", "brow_down", 0.2),
+    ("stretch", "grimace", 0.8 / 0.7), ("upper_lip_raise", "lip_tuck", 0.15 / 0.8),
 )  # fmt: skip
 _PAIR_OF = {"smile": "smile", "frown": "frown", "brow_raise": "brow_outer_up", "sneer": "nose_wrinkle"}
 USED_EXPRESSIONS = ("mouth_close", "lips_press", *_LINEAR, "nostril_flare_L", "nostril_flare_R")
@@ -190,8 +190,8 @@ def mouth_of(jaw_pose: np.ndarray, expr: np.ndarray, names: list[str]) -> tuple[
         "brow_down": (("brow_down_L", "brow_down_R"), 1.0),
         "squint": (("squint_L", "squint_R"), 1.0),
         "eye_wide": (("eye_wide_L", "eye_wide_R"), 1.0),
-        "sneer": (("nose_wrinkle_L", "nose_wrinkle_R"), 0.8),
-        "grimace": (("neck_tighten",), 0.3),
+        "sneer": (("nose_wrinkle_L", "nose_wrinkle_R"), 1.0),
+        "grimace": (("neck_tighten",), 0.5),
     }
     for channel, (expressions, gain) in sources.items():
         value = mean_of(*expressions)
@@ -205,7 +205,7 @@ def mouth_of(jaw_pose: np.ndarray, expr: np.ndarray, names: list[str]) -> tuple[
             mouth[:, column(channel)] -= share * given[other]
     if seen[column("upper_lip_raise")]:
         mouth[:, column("upper_lip_raise")] -= (
-            0.3 / 0.8 * mouth[:, column("sneer")] * (1 - YIELD_TO_CLOSURE["lip_of_sneer"] * closure)
+            0.5 / 0.8 * mouth[:, column("sneer")] * (1 - YIELD_TO_CLOSURE["lip_of_sneer"] * closure)
         )
     for channel in YIELD_TO_CLOSURE.keys() & set(MOUTH):
         mouth[:, column(channel)] /= 1 - YIELD_TO_CLOSURE[channel] * closure
@@ -219,6 +219,6 @@ def _asymmetry_of(expr: np.ndarray, names: list[str], mouth: np.ndarray) -> np.n
     difference, whole = np.zeros((2, len(expr)), np.float32)
     for channel in TILTED:
         left, right = (expr[:, names.index(f"{_PAIR_OF[channel]}_{side}")] for side in "LR")
-        difference += (left - right) / (0.8 if channel == "sneer" else 1)
+        difference += left - right
         whole += 2 * np.clip(mouth[:, column(channel)], 0, None)
     return np.clip(difference / np.maximum(whole, _LEAST_TO_TILT), -1, 1)

@@ -1,4 +1,5 @@
 """Styles: a code of 128, made of 26 explicit factors (`factors`) and a learnt residual of 102. Neutral is zero.
 
-`presets` gives codes by name, `measured` takes them from motion, `rules` says what a style does to neutral motion.
+`presets` gives codes by name, `measured` takes them from motion, `rules` says what a style does to neutral motion,
+`catalogue` has the styles that are trained on and tested with.
 """

@@ -19,6 +19,21 @@ _ACCENT_SMOOTHING = 9  # frames at 50 Hz: a brow is slower than a vowel
 _SLOW_SMOOTHING = 31
 
 
+# Least, most and how often a factor is other than neutral, in styles at random.
+_USUAL: dict[str, tuple[float, float, float]] = {
+    "jaw_amplitude": (0.5, 1.7, 1.0), "lip_amplitude": (0.5, 1.7, 1.0),
+    "smile": (0.0, 0.7, 0.7), "smile_accent": (0.0, 0.3, 0.7),
+    **dict.fromkeys(("frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide"), (0.0, 0.6, 0.4)),
+    "brow_accent": (0.0, 0.7, 1.0),
+    "sneer": (0.0, 0.6, 0.3), "grimace": (0.0, 0.6, 0.3), "asymmetry": (-0.6, 0.6, 0.4),
+    "head_pitch_deg": (-8.0, 8.0, 0.8), "head_yaw_deg": (-10.0, 10.0, 0.8), "head_roll_deg": (-6.0, 6.0, 0.8),
+    "pitch_spread_deg": (0.5, 3.5, 1.0), "yaw_spread_deg": (0.7, 5.0, 1.0), "roll_spread_deg": (0.4, 2.8, 1.0),
+    "head_tempo_hz": (0.18, 0.8, 1.0), "nod_deg": (0.0, 6.0, 1.0), "blinks_per_minute": (6.0, 34.0, 1.0),
+    "gaze_yaw_deg": (-10.0, 10.0, 0.5), "gaze_pitch_deg": (-6.0, 6.0, 0.5), "gaze_spread_deg": (0.8, 5.0, 1.0),
+}  # fmt: skip
+_PLAIN_NEUTRAL = 0.15
+
+
 @dataclass
 class Traits:
     """Styles of a batch of B: factor values, and habits of the SHAPES that no factor names.
@@ -36,20 +51,10 @@ class Traits:
 def random_traits(random: np.random.Generator, count: int, plain: np.ndarray) -> Traits:
     """Styles at random over the usual ranges; where `plain` is true the hidden habits are neutral."""
     factors = np.tile(NEUTRAL, (count, 1))
-
-    def draw(name: str, low: float, high: float, chance: float = 1.0) -> None:
+    for name, (low, high, chance) in _USUAL.items():
         chosen = random.random(count) < chance
         factors[chosen, NAMES.index(name)] = random.uniform(low, high, int(chosen.sum()))
-
-    draw("jaw_amplitude", 0.5, 1.7)
-    draw("lip_amplitude", 0.5, 1.7)
-    draw("smile", 0.0, 0.7, 0.7)
-    draw("smile_accent", 0.0, 0.3, 0.7)
-    for name in ("frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide", "sneer", "grimace"):
-        draw(name, 0.0, 0.6, 0.4)
-    draw("asymmetry", -0.6, 0.6, 0.4)
-    draw("brow_accent", 0.0, 0.7)
-    calm = random.random(count) < 0.15  # the neutral style itself must come out exactly
+    calm = random.random(count) < _PLAIN_NEUTRAL  # the neutral style itself must come out exactly
     factors[calm] = NEUTRAL
     keep = np.where(plain | calm, 0.0, 1.0)[:, None]
     gains = 1 + keep * random.normal(0, 0.15, (count, len(SHAPES)))
