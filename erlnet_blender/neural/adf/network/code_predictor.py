@@ -13,11 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from ..articulation import ARTICULATION
+from ..style.factors import BEHAVIOUR_COLUMNS
 from .local_attention import LocalBlock
+from .style_encoder import STYLE_SIZE
 from .vqvae import REACH, MotionVQ
 
 CONTENT_SIZE = len(ARTICULATION) + 2
-STYLE_CODE_SIZE = 128
+_EXPRESSION_COLUMNS = [column for column in range(STYLE_SIZE) if column not in BEHAVIOUR_COLUMNS]
 COARSEST = 32
 """Tokens between those that are drawn first."""
 
@@ -27,17 +29,20 @@ class CodeTower(nn.Module):
 
     Args:
         stride, codes, levels: those of the VQ-VAE; channels, layers: size of the tower.
+        style_columns: which numbers of a style code matter here.
     """
 
-    def __init__(self, stride: int, codes: int, levels: int, channels: int = 96, layers: int = 3) -> None:
+    def __init__(
+        self, stride: int, codes: int, levels: int, style_columns: list[int], channels: int = 96, layers: int = 3
+    ) -> None:
         super().__init__()
-        self.stride, self.codes, self.levels = stride, codes, levels
+        self.stride, self.codes, self.levels, self.style_columns = stride, codes, levels, style_columns
         self.margin_tokens = REACH * layers + 2
         widths = [48] * (stride.bit_length() - 1) + [channels]
         self.listen = nn.Conv1d(CONTENT_SIZE, widths[0], 5, padding=2)
         self.thin = nn.ModuleList(nn.Conv1d(a, b, 4, 2, 1) for a, b in zip(widths, widths[1:], strict=False))
         self.known = nn.ModuleList(nn.Embedding(codes + 1, channels) for _ in range(levels))
-        self.blocks = nn.ModuleList(LocalBlock(channels, REACH, style_size=STYLE_CODE_SIZE) for _ in range(layers))
+        self.blocks = nn.ModuleList(LocalBlock(channels, REACH, style_size=len(style_columns)) for _ in range(layers))
         self.norm = nn.LayerNorm(channels)
         self.chances = nn.Linear(channels, levels * codes)
 
@@ -57,7 +62,8 @@ class CodeTower(nn.Module):
         return hidden.transpose(1, 2)
 
     def at_tokens(self, style: Tensor) -> Tensor:
-        """(B, 1, 128) of a style (B, 128), or (B, N, 128) of one over time (B, T, 128)."""
+        """(B, 1, S) of a style (B, 128), or (B, N, S) of one over time (B, T, 128): the columns that matter."""
+        style = style[..., self.style_columns]
         if style.ndim == 2:
             return style[:, None]
         short = -style.shape[1] % self.stride
@@ -82,13 +88,16 @@ class CodeTower(nn.Module):
 class CodePredictor(nn.Module):
     """Both towers: expression and head motion."""
 
+    expression: CodeTower
+    head: CodeTower
+
     def __init__(self, expression: MotionVQ, head: MotionVQ, channels: int = 96, layers: int = 3) -> None:
         super().__init__()
         self.config = {"channels": channels, "layers": layers}
-        towers = [
-            CodeTower(vq.stride, vq.quantizer.codes, vq.quantizer.levels, channels, layers) for vq in (expression, head)
-        ]
-        self.expression, self.head = towers
+        columns = {"expression": _EXPRESSION_COLUMNS, "head": BEHAVIOUR_COLUMNS}
+        for name, vq in (("expression", expression), ("head", head)):
+            rounder = vq.quantizer
+            self.add_module(name, CodeTower(vq.stride, rounder.codes, rounder.levels, columns[name], channels, layers))
 
 
 def halving_rounds(places: Tensor, coarsest: int = COARSEST) -> list[Tensor]:
@@ -107,7 +116,7 @@ def draw_codes(
     """Fill in codes that are not known, coarse to fine in time and in level.
 
     Args:
-        heard: (B, N, channels); style: (B, 1 or N, 128); known: (B, N, levels), `tower.unknown` where to be drawn.
+        heard: (B, N, channels); style: (B, 1 or N, S); known: (B, N, levels), `tower.unknown` where to be drawn.
         first: place of the first token in the whole recording, so that windows share one grid.
         temperature: 1 draws from the chances as they are, 0 takes the likeliest.
 

@@ -18,7 +18,10 @@ STYLING_FRAMES = 2 * sum(_DILATIONS) + 1
 
 
 class StyleDecoder(nn.Module):
-    """Neutral articulation, accents, speaking (0..1) and a style (B, 128) to SHAPES and EXPRESSION (B, T, 16)."""
+    """Neutral articulation, accents, speaking (0..1) and a style to SHAPES and EXPRESSION (B, T, 16).
+
+    The style is (B, 128), or (B, T, 128) where it changes over time.
+    """
 
     def __init__(self, channels: int = 96) -> None:
         super().__init__()
@@ -33,7 +36,7 @@ class StyleDecoder(nn.Module):
         content = torch.cat([articulation, accents[..., None], speaking[..., None]], 2)
         hidden = self.enter(content.transpose(1, 2))
         for modulate, convolve in zip(self.modulate, self.convolve, strict=True):
-            scale, shift = modulate(style)[..., None].chunk(2, 1)
+            scale, shift = modulate(style if style.ndim == 3 else style[:, None]).transpose(1, 2).chunk(2, 1)
             hidden = hidden + convolve(nn.functional.gelu(hidden * (1 + scale) + shift))
         change = self.leave(hidden).transpose(1, 2)
         neutral = nn.functional.pad(articulation[..., SHAPE_COLUMNS], (0, len(EXPRESSION)))

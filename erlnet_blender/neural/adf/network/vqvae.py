@@ -24,21 +24,24 @@ class Quantizer(nn.Module):
 
     Args:
         codes: entries of a level; levels: how often what is left over is rounded again; size: D.
+
+    `restart_below` is the part of its fair share below which an entry is dead, `restart_until` the step of training
+    after which the dead stay dead, so that averaged weights can settle.
     """
 
     codebook: Tensor
     uses: Tensor
     sums: Tensor
-    started: Tensor
+    steps: Tensor
 
     def __init__(self, codes: int, levels: int, size: int) -> None:
         super().__init__()
         self.codes, self.levels = codes, levels
-        self.restart_below = 0.0
+        self.restart_below, self.restart_until = 0.03, 1000
         self.register_buffer("codebook", torch.randn(levels, codes, size) * 0.1)
         self.register_buffer("uses", torch.ones(levels, codes))
         self.register_buffer("sums", self.codebook.clone())
-        self.register_buffer("started", torch.zeros(()))
+        self.register_buffer("steps", torch.zeros(()))
 
     def nearest(self, latents: Tensor) -> Tensor:
         """(..., levels) int64 codes of latents (..., D)."""
@@ -72,7 +75,7 @@ class Quantizer(nn.Module):
     def _learn(self, latents: Tensor) -> None:
         left = latents
         for level in range(self.levels):
-            if not self.started:
+            if not self.steps:
                 self._replace(level, torch.ones(self.codes, dtype=torch.bool), left)
             codes = _nearest(left, self.codebook[level])
             uses = torch.bincount(codes, minlength=self.codes).float()
@@ -81,10 +84,11 @@ class Quantizer(nn.Module):
             self.sums[level].lerp_(sums, 1 - _CODEBOOK_DECAY)
             self.codebook[level] = self.sums[level] / self.uses[level].clamp_min(_EPSILON)[:, None]
             # A dead entry gets below a small part of its fair share of the batch.
-            share = self.restart_below * len(latents) / self.codes
-            self._replace(level, self.uses[level] < share, left)
+            if self.steps < self.restart_until:
+                share = self.restart_below * len(latents) / self.codes
+                self._replace(level, self.uses[level] < share, left)
             left = left - self.codebook[level][_nearest(left, self.codebook[level])]
-        self.started.fill_(1.0)
+        self.steps += 1
 
     def _replace(self, level: int, which: Tensor, latents: Tensor) -> None:
         """Start entries again from latents of the batch, as if each had been used its fair share."""

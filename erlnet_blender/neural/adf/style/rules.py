@@ -17,6 +17,7 @@ from .factors import HIGHEST, LOWEST, NAMES, NEUTRAL
 
 _ACCENT_SMOOTHING = 9  # frames at 50 Hz: a brow is slower than a vowel
 _SLOW_SMOOTHING = 31
+GAIN_SPREAD, OFFSET_SPREAD = 0.15, 0.05  # of the hidden habits
 
 
 # Least, most and how often a factor is other than neutral, in styles at random.
@@ -57,8 +58,8 @@ def random_traits(random: np.random.Generator, count: int, plain: np.ndarray) ->
     calm = random.random(count) < _PLAIN_NEUTRAL  # the neutral style itself must come out exactly
     factors[calm] = NEUTRAL
     keep = np.where(plain | calm, 0.0, 1.0)[:, None]
-    gains = 1 + keep * random.normal(0, 0.15, (count, len(SHAPES)))
-    offsets = keep * random.normal(0, 0.05, (count, len(SHAPES)))
+    gains = 1 + keep * random.normal(0, GAIN_SPREAD, (count, len(SHAPES)))
+    offsets = keep * random.normal(0, OFFSET_SPREAD, (count, len(SHAPES)))
     smoothing = keep[:, 0] * random.random(count) * (random.random(count) < 0.5)
     as_tensor = lambda x: torch.tensor(x, dtype=torch.float32)  # noqa: E731
     return Traits(as_tensor(np.clip(factors, LOWEST, HIGHEST)), *map(as_tensor, (gains, offsets, smoothing)))

@@ -1,7 +1,7 @@
 """Training ADF: `erlnet train speech CORPUS -o OUT`, in stages that can be resumed.
 
-The speech encoder first (`speech_stage`), then style on what it hears (`style_stage`). The weights of all parts lie in
-OUT; the state of stage S in OUT's name with `.S.state.safetensors`.
+The speech encoder first (`speech_stage`), then codes for motion (`motion_stage`), then style on what is heard
+(`style_stage`). The weights of all parts lie in OUT; the state of stage S in OUT's name with `.S.state.safetensors`.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ from ..corpus.folder import SpeechCorpus
 from ..corpus.preparation import prepare
 from ..evaluation import calibrate
 from ..network import SpeechToFaceNetwork
-from . import speech_stage, style_stage
+from . import motion_stage, speech_stage, style_stage
 from .batches import Batches
 from .run import Run, Stage
+from .teacher import Teacher
 
-STEPS = {"speech": 9000, "style": 3000}
+STEPS = {"speech": 9000, "motion": 1500, "style": 2500}
 _GENTLER = 1 / 3
 
 
@@ -57,7 +58,7 @@ def train(
     base = start if start is not None else (out if "speech" not in stages else None)
     network, earlier = _network(base, channels)
     rate = _GENTLER if start is not None else 1.0
-    notes = {"splits": list(splits), "contrast": contrast, **network.config}
+    notes = {"splits": list(splits), "contrast": contrast, **network.size}
     made = {**earlier, **notes, "seed": seed, "corpus": corpus.index.get("made_by", "unknown"), "trained_steps": {}}
     made["command"] = _command(out, steps, seed, start, stages, splits, contrast)
     made["trained_steps"] = dict(earlier.get("trained_steps", {}))
@@ -65,7 +66,7 @@ def train(
     for name in STEPS:
         if name not in stages:
             continue
-        stage = _stage(name, network, batches, steps or STEPS[name], rate, contrast)
+        stage = _stage(name, network, batches, steps or STEPS[name], rate, contrast, seed)
         run = Run(stage, out.with_suffix(f".{name}.state.safetensors"), seed, notes)
         if resume and run.state_path.is_file():
             run.load()
@@ -96,11 +97,15 @@ def _network(base: str | Path | None, channels: int) -> tuple[SpeechToFaceNetwor
 
 
 def _stage(
-    name: str, network: SpeechToFaceNetwork, batches: Batches, steps: int, rate: float, contrast: float
+    name: str, network: SpeechToFaceNetwork, batches: Batches, steps: int, rate: float, contrast: float, seed: int
 ) -> Stage:  # fmt: skip
     if name == "speech":
         return speech_stage.SpeechStage(network.speech, batches, steps, rate * speech_stage.LEARNING_RATE, contrast)
-    return style_stage.StyleStage(network, batches, steps, rate * style_stage.LEARNING_RATE)
+    if name == "motion":
+        rate *= motion_stage.LEARNING_RATE
+        return motion_stage.MotionStage(network, Teacher(batches.data, seed), steps, rate, seed)
+    teacher = Teacher(batches.data, seed, network.speech)
+    return style_stage.StyleStage(network, teacher, steps, rate * style_stage.LEARNING_RATE, seed)
 
 
 def _shipped(average: dict[str, torch.Tensor], network: SpeechToFaceNetwork) -> dict[str, torch.Tensor]:

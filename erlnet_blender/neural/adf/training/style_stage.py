@@ -1,7 +1,9 @@
-"""The last stage: what a style does to motion.
+"""The last stage: what a style does to motion, directly and by codes.
 
-The decoder learns rule-made styles (`style.rules`) of the windows that the speech stage hears, from exact or measured
-factors and a code of other motion in the same style.
+The style decoder and the expression tower learn rule-made styles (`style.rules`) of what is heard, from exact or
+measured factors and a residual code of other motion in the same style; the head tower learns the codes of head motion,
+some of which it is told. The residual code is drawn together for two references of one style and apart for different
+ones (NT-Xent: Chen et al. 2020), and must tell the hidden habits of the style.
 """
 
 from __future__ import annotations
@@ -9,71 +11,159 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
+from ..articulation import SHAPES
 from ..network import SpeechToFaceNetwork
-from ..network.speech_encoder import SHAPE_COLUMNS, speaking_of
-from ..network.style_decoder import StyleDecoder
-from ..network.style_encoder import StyleEncoder
-from ..style.factors import BEHAVIOUR_COLUMNS, NEUTRAL, SPREAD
-from ..style.rules import random_traits, styled_motion
-from .batches import Batches
+from ..network.code_predictor import COARSEST, CodePredictor, CodeTower, halving_rounds
+from ..network.speech_encoder import SHAPE_COLUMNS
+from ..network.style_encoder import RESIDUAL_SIZE
+from ..style.factors import BEHAVIOUR_COLUMNS
+from ..style.rules import GAIN_SPREAD, OFFSET_SPREAD, Traits, random_traits, styled_motion
+from .teacher import Content, Teacher, mouth_units_of, observed
 
-LEARNING_RATE = 2e-3
+LEARNING_RATE = 1.5e-3
+CONTRAST, HABITS = 0.02, 0.02
+BATCH, WINDOW_FRAMES, REFERENCE_FRAMES = 16, 176, 200
+_EDGE = 24
+"""Frames at both ends of a window whose motion hangs on what lies beyond: context only."""
+_HEAD_BATCH, _HEAD_TOKENS = 16, 64
+_CLIPS = 400
+_SETUP_STREAM = 1 << 22
+_HEARD_SHARE = 0.6
+_TEMPERATURE = 0.1
+_HABITS_SIZE = 2 * len(SHAPES) + 1
 
 
 class StyleStage:
-    """Trains style encoder and decoder on what the (finished) speech encoder hears (`run.Stage`)."""
+    """Trains style encoder, style decoder and, where there are VQ-VAEs, the code predictor (`run.Stage`).
+
+    Args:
+        teacher: with content as the (finished) speech encoder hears it.
+        contrast, habits: weights of the losses of the residual code; 0 leaves one out.
+    """
 
     name = "style"
 
-    def __init__(self, network: SpeechToFaceNetwork, batches: Batches, steps: int, rate: float) -> None:
-        self.batches, self.steps, self.learning_rate = batches, steps, rate
-        self.speech = network.speech
+    def __init__(
+        self, network: SpeechToFaceNetwork, teacher: Teacher, steps: int, rate: float, seed: int,
+        contrast: float = CONTRAST, habits: float = HABITS,
+    ) -> None:  # fmt: skip
+        self.teacher, self.steps, self.learning_rate = teacher, steps, rate
+        self.contrast, self.habits = contrast, habits
+        self.vq, self.head_vq = network.expression_vq, network.head_vq
         self.module = nn.ModuleDict({"style_encoder": network.style_encoder, "style_decoder": network.style_decoder})
+        if habits:
+            self.module["habits"] = nn.Linear(RESIDUAL_SIZE, _HABITS_SIZE)
+        if self.vq is not None and self.head_vq is not None:
+            if network.code_predictor is None:
+                network.code_predictor = CodePredictor(self.vq, self.head_vq)
+            self.module["code_predictor"] = network.code_predictor
+            self.vq.eval()
+            self.head_vq.eval()
+            self.clips = teacher.head_clips(np.random.default_rng([seed, _SETUP_STREAM]), _CLIPS)
+            with torch.no_grad():
+                codes = [self.head_vq.codes_of(torch.from_numpy(motion)[None]) for motion in self.clips.motion]
+            self.head_codes = torch.cat(codes)
 
     def loss(self, random: np.random.Generator) -> Tensor:
         """One batch: content is what was heard for six in ten, what was said for the others."""
-        mel, motion, phones, accents = self.batches.speech(random)
-        truth = (motion, accents, (phones > 0).float())
-        with torch.inference_mode():
-            out = self.speech.eval()(mel)
-            heard = (out.motion.sigmoid(), out.accents, speaking_of(out.phones))
-        use_heard = torch.from_numpy(random.random(len(motion)) < 0.6)
-        content = tuple(
-            torch.where(use_heard.view(-1, *[1] * (a.ndim - 1)), a, b) for a, b in zip(heard, truth, strict=True)
-        )
-        reference = self.batches.references(random)
-        encoder, decoder = self.module["style_encoder"], self.module["style_decoder"]
-        return style_loss(encoder, decoder, content, truth, reference, random)  # type: ignore[arg-type]
+        rows, plain = self.teacher.rows(random, BATCH, WINDOW_FRAMES), random.random(BATCH) < 0.4
+        content = self.teacher.content(rows, random.random(BATCH) < _HEARD_SHARE)
+        traits = random_traits(random, BATCH, plain)
+        target = styled_motion(*self.teacher.content(rows), traits)
+        residual = self.module["style_encoder"](self._references(random, traits))
+        shown = torch.from_numpy(~plain | (random.random(BATCH) < 0.3)).float()[:, None]
+        explicit = observed(random, traits, plain)
+        # The behaviour of head, lids and eyes must not matter to the mouth.
+        explicit[:, BEHAVIOUR_COLUMNS] = random.normal(0, 1, (BATCH, len(BEHAVIOUR_COLUMNS)))
+        style = torch.cat([torch.from_numpy(explicit), residual[:BATCH] * shown], 1)
+        loss = _motion_loss(self.module["style_decoder"](*content, style), target) + 1e-3 * residual.square().mean()
+        if self.contrast:
+            loss = loss + self.contrast * contrastive(residual.view(2, BATCH, -1)[:, torch.from_numpy(~plain)])
+        if self.habits:
+            told = self.module["habits"](residual)
+            loss = loss + self.habits * (told - _habits_of(traits).repeat(2, 1)).square().mean()
+        if "code_predictor" in self.module:
+            towers = self.module["code_predictor"]
+            loss = loss + self._expression_loss(towers.expression, content, style, mouth_units_of(explicit), target)
+            loss = loss + 0.1 * self._head_loss(towers.head, random)
+        return loss
+
+    def _references(self, random: np.random.Generator, traits: Traits) -> Tensor:
+        """(2B, T, 21) MOUTH channels of other speech in the styles, two of each."""
+        twice = Traits(*(tensor.repeat(2, *[1] * (tensor.ndim - 1)) for tensor in vars(traits).values()))
+        other = self.teacher.content(self.teacher.rows(random, 2 * BATCH, REFERENCE_FRAMES))
+        styled = styled_motion(*other, twice)
+        mouth = torch.cat([other[0], styled[..., len(SHAPES) :]], 2)
+        mouth[..., SHAPE_COLUMNS] = styled[..., : len(SHAPES)]
+        return mouth
+
+    def _expression_loss(
+        self, tower: CodeTower, content: Content, style: Tensor, units: tuple[Tensor, Tensor], target: Tensor
+    ) -> Tensor:
+        """Cross-entropy of the codes, and the error of the motion that their mean latents give."""
+        assert self.vq is not None
+        mean, unit = units
+        with torch.no_grad():
+            codes = self.vq.codes_of((target - mean) / unit)
+        logits = tower(tower.hear(_stacked(content)), tower.at_tokens(style))
+        inner = slice(_EDGE // tower.stride, -_EDGE // tower.stride)
+        surprise = functional.cross_entropy(logits[:, inner].flatten(0, 2), codes[:, inner].flatten())
+        motion = self.vq.decode(self.vq.quantizer.expected(logits))
+        return 0.05 * surprise + _motion_loss(mean + unit * motion, target)
+
+    def _head_loss(self, tower: CodeTower, random: np.random.Generator) -> Tensor:
+        """Cross-entropy of the codes that are hidden, as in one round of drawing."""
+        tokens = min(_HEAD_TOKENS, self.head_codes.shape[1])
+        clips = random.integers(len(self.head_codes), size=_HEAD_BATCH)
+        starts = random.integers(self.head_codes.shape[1] - tokens + 1, size=_HEAD_BATCH)
+        codes = self.head_codes[clips[:, None], starts[:, None] + np.arange(tokens)]
+        frames = starts[:, None] * tower.stride + np.arange(tokens * tower.stride)
+        rows = self.clips.rows[clips[:, None], np.minimum(frames, self.clips.rows.shape[1] - 1)]
+        content = self.teacher.content(rows, random.random(_HEAD_BATCH) < _HEARD_SHARE)
+        level, hidden = int(random.integers(tower.levels)), hidden_tokens(random, _HEAD_BATCH, tokens)
+        known = codes.clone()
+        known[..., level][hidden] = tower.unknown
+        known[..., level + 1 :] = tower.unknown
+        style = tower.at_tokens(torch.from_numpy(self.clips.styles[clips]))
+        logits = tower(tower.hear(_stacked(content)), style, known)
+        return functional.cross_entropy(logits[..., level, :][hidden], codes[..., level][hidden])
 
 
-def style_loss(
-    encoder: StyleEncoder, decoder: StyleDecoder, content: tuple[Tensor, Tensor, Tensor],
-    truth: tuple[Tensor, Tensor, Tensor], reference: tuple[Tensor, Tensor, Tensor],
-    random: np.random.Generator,
-) -> Tensor:  # fmt: skip
-    """The loss of the style parts: content (predicted or true neutral motion) must come out styled as the truth would.
+def hidden_tokens(random: np.random.Generator, count: int, tokens: int) -> Tensor:
+    """(count, tokens) what is hidden in some round of drawing, on a grid that starts anywhere, after a known start."""
+    hidden = torch.zeros(count, tokens, dtype=torch.bool)
+    for row in hidden:
+        rounds = halving_rounds(torch.arange(tokens) + int(random.integers(COARSEST)))
+        row |= torch.stack(rounds[int(random.integers(len(rounds))) :]).any(0)
+        if random.random() < 0.5:
+            row[: int(random.integers(tokens // 2))] = False
+    return hidden
 
-    content, truth: motion (B, T, 11), accents (B, T), speaking (B, T); reference: the same for other motion.
-    """
-    count = len(truth[0])
-    plain = random.random(count) < 0.4
-    traits = random_traits(random, count, plain)
-    with torch.no_grad():
-        target = styled_motion(*truth, traits)
-        styled = styled_motion(*reference, traits)
-        mouth = torch.cat([reference[0], styled[..., len(SHAPE_COLUMNS) :]], 2)
-        mouth[..., SHAPE_COLUMNS] = styled[..., : len(SHAPE_COLUMNS)]
-    residual = encoder(mouth)
-    residual = residual * torch.from_numpy(~plain | (random.random(count) < 0.3)).float()[:, None]
-    explicit = (traits.factors - torch.from_numpy(NEUTRAL)) / torch.from_numpy(SPREAD)
-    # References are short, so what is measured in them is off: amplitudes most.
-    slack = torch.zeros_like(explicit)
-    slack[:, :2] = torch.from_numpy(random.normal(0, 0.5, (count, 2)) * ~plain[:, None]).float()
-    explicit = explicit + slack
-    # Head statistics are used as they are, and must not matter here.
-    explicit[:, BEHAVIOUR_COLUMNS] = torch.from_numpy(random.normal(0, 1, (count, len(BEHAVIOUR_COLUMNS)))).float()
-    predicted = decoder(*content, torch.cat([explicit, residual], 1))
-    error = (predicted - target).square().mean()
-    velocity = (predicted.diff(dim=1) - target.diff(dim=1)).square().mean()
-    return 8 * error + 6 * velocity + 1e-3 * residual.square().mean()
+
+def contrastive(codes: Tensor) -> Tensor:
+    """NT-Xent of (2, B, R): each code against its twin, among all others."""
+    count = codes.shape[1]
+    if count < 2:
+        return codes.sum() * 0
+    unit = functional.normalize(codes.flatten(0, 1), dim=-1)
+    likeness = (unit @ unit.T / _TEMPERATURE).masked_fill(torch.eye(2 * count, dtype=torch.bool), float("-inf"))
+    return functional.cross_entropy(likeness, torch.arange(2 * count).roll(count))
+
+
+def _habits_of(traits: Traits) -> Tensor:
+    """(B, 13) hidden habits, each about as large as the others."""
+    gains, offsets = (traits.gains - 1) / GAIN_SPREAD, traits.offsets / OFFSET_SPREAD
+    return torch.cat([gains, offsets, 3 * traits.smoothing[:, None]], 1)
+
+
+def _motion_loss(motion: Tensor, target: Tensor) -> Tensor:
+    error = (motion - target)[:, _EDGE:-_EDGE]
+    return 8 * error.square().mean() + 6 * error.diff(dim=1).square().mean()
+
+
+def _stacked(content: Content) -> Tensor:
+    """(B, T, CONTENT_SIZE)."""
+    articulation, accents, speaking = content
+    return torch.cat([articulation, accents[..., None], speaking[..., None]], -1)

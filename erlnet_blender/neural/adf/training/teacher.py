@@ -1,0 +1,135 @@
+"""What the motion and style stages learn from: the speech of a corpus, moved by the rules of `style` and `behaviour`.
+
+Neutral articulation, accents and speech come from the corpus, as they are or as the speech encoder hears them; styles
+are drawn at random; the rules make the styled mouth and the head's motion. Filmed people move as they did.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..articulation import CHANNEL_RATE_HZ
+from ..behaviour import head_rotation
+from ..corpus.preparation import Prepared
+from ..motion import factors_of, head_units, mouth_units
+from ..network.code_predictor import CONTENT_SIZE
+from ..network.speech_encoder import SpeechEncoder, speaking_of
+from ..network.style_encoder import RESIDUAL_SIZE
+from ..style.factors import HIGHEST, LOWEST, NAMES, code_of
+from ..style.rules import Traits, random_traits
+
+MOST_S = 7200
+HEAD_CLIP_S = 40
+_AMPLITUDES = [NAMES.index("jaw_amplitude"), NAMES.index("lip_amplitude")]
+_HEAD_RANGES = {
+    "head_pitch_deg": (-6.0, 8.0), "head_yaw_deg": (-10.0, 10.0), "head_roll_deg": (-6.0, 6.0),
+    "pitch_spread_deg": (0.4, 3.2), "yaw_spread_deg": (0.5, 4.5), "roll_spread_deg": (0.3, 2.6),
+    "head_tempo_hz": (0.12, 0.9), "nod_deg": (0.0, 6.0),
+}  # fmt: skip
+
+Content = tuple[Tensor, Tensor, Tensor]
+"""Articulation (B, T, 11), accents (B, T) and speaking (B, T) at 50 Hz."""
+
+
+@dataclass
+class HeadClips:
+    """Head motion for stretches of the corpus.
+
+    Args:
+        rows: (n, T) corpus frames of each clip; motion: (n, T, 3) float32 in units of the style (`motion.head_units`).
+        styles: (n, 128) style codes with a residual of zero.
+    """
+
+    rows: np.ndarray
+    motion: np.ndarray
+    styles: np.ndarray
+
+
+class Teacher:
+    """Two hours of a corpus at most, chosen at random.
+
+    Args:
+        speech: the trained speech encoder, where content is to be had as it hears it.
+    """
+
+    def __init__(self, prepared: Prepared, seed: int, speech: SpeechEncoder | None = None) -> None:
+        order = np.random.default_rng([seed, 1 << 20]).permutation(len(prepared.pools))
+        lengths = np.diff(prepared.starts)[order]
+        chosen = order[: 1 + int(np.searchsorted(np.cumsum(lengths), MOST_S * CHANNEL_RATE_HZ))]
+        spans = [slice(int(prepared.starts[index]), int(prepared.starts[index + 1])) for index in chosen]
+        self.truth = np.concatenate([_told(prepared, span) for span in spans])
+        self.heard = None if speech is None else np.concatenate([_heard(speech, prepared, span) for span in spans])
+
+    def __len__(self) -> int:
+        return len(self.truth)
+
+    def rows(self, random: np.random.Generator, count: int, frames: int) -> np.ndarray:
+        """(B, T) corpus frames of windows anywhere; a corpus that is too short ends in a long last frame."""
+        starts = random.integers(0, max(1, len(self) - frames), count)
+        return np.minimum(starts[:, None] + np.arange(frames), len(self) - 1)
+
+    def content(self, rows: np.ndarray, heard: np.ndarray | None = None) -> Content:
+        """Content of (B, T) corpus frames; as heard where `heard` (B,) says so."""
+        content = self.truth[rows].astype(np.float32)
+        if heard is not None and self.heard is not None:
+            content[heard] = self.heard[rows[heard]]
+        tensor = torch.from_numpy(content)
+        return tensor[..., :-2], tensor[..., -2], tensor[..., -1]
+
+    def head_clips(self, random: np.random.Generator, count: int) -> HeadClips:
+        """Clips of 40 s (or of the whole corpus, where that is shorter), each in a style of its own."""
+        rows = self.rows(random, count, min(HEAD_CLIP_S * CHANNEL_RATE_HZ, len(self)))
+        factors = draw_head_factors(random, random_traits(random, count, np.ones(count, bool)).factors.numpy())
+        motion = np.zeros((*rows.shape, 3), np.float32)
+        for index, values in enumerate(factors):
+            _, accents, speaking = (tensor[0].numpy() for tensor in self.content(rows[index : index + 1]))
+            style = dict(zip(NAMES, map(float, values), strict=True))
+            turn_deg = np.rad2deg(head_rotation(style, accents, speaking, int(random.integers(1 << 31))))
+            mean, unit = head_units(values)
+            motion[index] = (turn_deg - mean) / unit
+        styles = np.concatenate([code_of(factors), np.zeros((count, RESIDUAL_SIZE), np.float32)], 1)
+        return HeadClips(rows, motion, styles)
+
+
+def draw_head_factors(random: np.random.Generator, factors: np.ndarray) -> np.ndarray:
+    """(B, 26) factor values with the head's drawn anew over the usual ranges; one in eight of each stays as it was."""
+    drawn = factors.copy()
+    for name, (low, high) in _HEAD_RANGES.items():
+        chosen = random.random(len(drawn)) > 1 / 8
+        drawn[chosen, NAMES.index(name)] = random.uniform(low, high, int(chosen.sum()))
+    return np.clip(drawn, LOWEST, HIGHEST)
+
+
+def observed(random: np.random.Generator, traits: Traits, plain: np.ndarray) -> np.ndarray:
+    """(B, 26) explicit codes of styles as they are seen in short references: amplitudes are off where not `plain`."""
+    code = code_of(traits.factors.numpy())
+    slack = random.normal(0, 0.5, (len(code), len(_AMPLITUDES)))
+    code[:, _AMPLITUDES] += slack * ~plain[:, None]
+    return code.astype(np.float32)
+
+
+def mouth_units_of(explicit: np.ndarray) -> tuple[Tensor, Tensor]:
+    """`motion.mouth_units` of (B, 26) explicit codes, (B, 1, 16) tensors."""
+    mean, unit = mouth_units(factors_of(explicit))
+    return torch.from_numpy(mean[:, None]), torch.from_numpy(unit[:, None])
+
+
+def _told(prepared: Prepared, span: slice) -> np.ndarray:
+    """(T, CONTENT_SIZE) float16 of the corpus itself."""
+    told = prepared.motion[span], prepared.accents[span, None], (prepared.phones[span] > 0).astype(np.float16)[:, None]
+    return np.concatenate(told, 1)
+
+
+def _heard(speech: SpeechEncoder, prepared: Prepared, span: slice) -> np.ndarray:
+    """(T, CONTENT_SIZE) float16 as the speech encoder hears it."""
+    mel = torch.from_numpy(prepared.mel[2 * span.start : 2 * span.stop].astype(np.float32))
+    with torch.no_grad():
+        out = speech.eval()(mel[None])
+    content = out.motion.sigmoid(), out.accents.clamp(0, 1.5)[..., None], speaking_of(out.phones)[..., None]
+    heard = torch.cat(content, -1)[0].half().numpy()
+    assert heard.shape[1] == CONTENT_SIZE
+    return heard
