@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import butter, fftconvolve, sosfilt
@@ -37,7 +39,7 @@ def room_response(random: np.random.Generator) -> np.ndarray:
     tail = random.standard_normal(len(times)) * np.exp(-6.9 * times)
     # A softer ceiling for the tail: close microphones hear little of it.
     tail *= random.uniform(0.05, 0.6) * min(1.0, direct_m) / np.sqrt(np.sum(tail**2))
-    response[begin:] += sosfilt(butter(1, random.uniform(1500, 7000), fs=SAMPLE_RATE_HZ, output="sos"), tail)
+    response[begin:] += sosfilt(_filter(1, round(random.uniform(1500, 7000), -2), "low"), tail)
     response[0] = 1
     return response
 
@@ -58,10 +60,16 @@ def toned(sound: np.ndarray, random: np.random.Generator) -> np.ndarray:
 def band_limited(sound: np.ndarray, low_hz: float | None, high_hz: float | None) -> np.ndarray:
     """Without what is below and above."""
     if high_hz is not None:
-        sound = np.asarray(sosfilt(butter(4, high_hz, "low", fs=SAMPLE_RATE_HZ, output="sos"), sound))
+        sound = np.asarray(sosfilt(_filter(4, round(high_hz, -2), "low"), sound))
     if low_hz is not None:
-        sound = np.asarray(sosfilt(butter(2, low_hz, "high", fs=SAMPLE_RATE_HZ, output="sos"), sound))
+        sound = np.asarray(sosfilt(_filter(2, round(low_hz, -1), "high"), sound))
     return sound
+
+
+@lru_cache(maxsize=256)
+def _filter(order: int, corner_hz: float, band: str) -> np.ndarray:
+    """Designing a filter takes longer than filtering: corners are rounded, so that few are needed."""
+    return np.asarray(butter(order, corner_hz, band, fs=SAMPLE_RATE_HZ, output="sos"))
 
 
 def telephoned(sound: np.ndarray, random: np.random.Generator) -> np.ndarray:

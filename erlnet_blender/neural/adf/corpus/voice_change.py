@@ -60,7 +60,7 @@ def changed_voice(
 
 def median_pitch_hz(samples: np.ndarray) -> float:
     """Median fundamental frequency of voiced frames, by autocorrelation (Rabiner 1977); 0 when nothing is voiced."""
-    starts = np.arange(0, max(1, len(samples) - 640), 480)
+    starts = np.arange(0, max(1, len(samples) - 640), 800)
     frames = samples[np.minimum(starts[:, None] + np.arange(640), len(samples) - 1)].astype(np.float32)
     level = np.sqrt(np.mean(frames**2, 1))
     frames = (frames - frames.mean(1, keepdims=True))[level > 0.3 * level.max()]
