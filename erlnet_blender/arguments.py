@@ -36,8 +36,35 @@ def positive(text: str) -> float:
 
 
 def strength(text: str) -> float:
-    """A strength of the style, 0 included."""
-    return 0.0 if text == "0" else positive(text)
+    """A strength of the style, 0 to 3."""
+    return _between(text, 3)
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1."""
+    return _between(text, 1)
+
+
+def blinks(text: str) -> float:
+    """Blinks a minute, 0 to 60."""
+    return _between(text, 60)
+
+
+def _between(text: str, highest: int) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= highest:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to {highest}")
+    return value
+
+
+def seed(text: str) -> int:
+    """A whole number from 0 to 2^31 - 1."""
+    if not re.fullmatch(r"\d{1,10}", text) or int(text) >= 1 << 31:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {(1 << 31) - 1}")
+    return int(text)
 
 
 def count(text: str) -> int:

@@ -18,10 +18,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import arguments, conversion, figures, photo_fit
+from . import arguments, conversion, figures, photo_fit, speech_options
 from .console import progress, quiet_blender
 from .errors import Cancelled, ErlnetError, WorkerError
-from .style_presets import STYLE_PRESETS
 
 if TYPE_CHECKING:
     from .face_track import FaceTrack
@@ -72,13 +71,13 @@ def parser() -> argparse.ArgumentParser:
     demo = command("demo", _demo, "a recording in, DIR/demo.blend and DIR/demo.mp4 out")
     demo.add_argument("-o", "--output", type=Path, default=Path("build/demo"), metavar="DIR")
     demo.add_argument("--audio", type=Path, default=DEMO_SPEECH, metavar="FILE", help="instead of the shipped sentence")
-    _add_speech_options(demo)
+    speech_options.add_arguments(demo)
     _add_picture_options(demo)
 
     bake = command("bake", _bake, "a recording to a track, or to a scene ready to edit")
     bake.add_argument("audio", type=Path, metavar="AUDIO")
     bake.add_argument("-o", "--output", type=Path, required=True, metavar="TRACK.npz|SCENE.blend")
-    _add_speech_options(bake)
+    speech_options.add_arguments(bake)
     bake.add_argument("--head", type=Path, metavar="H", help="head model (.npz), default: the shipped one")
     bake.add_argument("--fps", type=arguments.positive, default=FPS, metavar="N")
 
@@ -115,13 +114,6 @@ def parser() -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true")
     doctor.add_argument("--setup", action="store_true", help="also let this user's Blender find this Python")
     return top
-
-
-def _add_speech_options(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--style", default="neutral", metavar="S", help="a preset's name or a track (.npz)")
-    strength_help = "of the style, 0 to 3, default 1"
-    command.add_argument("--strength", type=arguments.strength, default=1.0, metavar="X", help=strength_help)
-    command.add_argument("--seed", type=int, default=0, metavar="N")
 
 
 def _add_picture_options(command: argparse.ArgumentParser) -> None:
@@ -218,22 +210,19 @@ def _bake_track(options: argparse.Namespace, head_path: Path | None, fps: float)
     # A wrong head or style is said before the worker starts.
     if head_path is not None:
         HeadModel.load(head_path)
-    _check_style(options.style)
-    request = {
+    header, arrays = speech_options.delivery_of(options).as_request()
+    header |= {
         "audio": str(options.audio),
         "start_s": 0.0,
         "duration_s": None,
         "fps": fps,
-        "style": options.style,
-        "strength": options.strength,
-        "seed": options.seed,
         "head": str(head_path or ""),
     }
     with progress("baking") as shown:
-        header, arrays = shared_client().call(protocol.BAKE, request, progress=shown)
-    for note in header["notes"]:
+        told, track = shared_client().call(protocol.BAKE, header, arrays, progress=shown)
+    for note in told["notes"]:
         print(f"note: {note}")
-    return FaceTrack.from_arrays(arrays)
+    return FaceTrack.from_arrays(track)
 
 
 def _build_scene(audio: Path, track: FaceTrack, head_path: Path | None, movie_name: str) -> None:
@@ -319,16 +308,6 @@ def _stops_on_interrupt() -> Iterator[Callable[[], bool]]:
 def _check_file(path: Path, what: str, remedy: str) -> None:
     if not path.is_file():
         raise ErlnetError(f"No such {what}", path, remedy)
-
-
-def _check_style(style: str) -> None:
-    from .face_track import FaceTrack
-
-    names = [name for name, *_ in STYLE_PRESETS]
-    if style.endswith(".npz"):
-        FaceTrack.load(style)
-    elif style not in names:
-        raise ErlnetError("Unknown style", style, f"choose one of {', '.join(names)}, or a track (.npz)")
 
 
 def _check_writable(path: Path) -> None:

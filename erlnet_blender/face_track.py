@@ -68,6 +68,13 @@ class FaceTrack:
         if not (np.isfinite(self.fps) and 0 < self.fps <= 1000):
             raise ErlnetError(f"Frame rate {self.fps} is not between 0 and 1000")
 
+    @classmethod
+    def joined(cls, pieces: list[FaceTrack], source: str = "{}") -> FaceTrack:
+        """One track of pieces of the same head and frame rate, one after the other; there must be one."""
+        first = pieces[0]
+        channels = {name: np.concatenate([getattr(piece, name) for piece in pieces]) for name in CHANNELS}
+        return cls(fps=first.fps, head_id=first.head_id, shape=first.shape, source=source, **channels)
+
     def __len__(self) -> int:
         return len(self.expr)
 

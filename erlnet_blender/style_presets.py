@@ -1,6 +1,6 @@
-"""The speaking styles that come with the add-on, as Blender lists them (standard library only).
+"""Styles, emotions and parts of the face under the names that people read (standard library only).
 
-What each does to the motion is in `neural/adf/style/presets.py`, which a test holds to these names.
+What styles and emotions do to the motion is in `neural/adf/style/presets.py`, which a test holds to these names.
 """
 
 # name, label, tooltip
@@ -15,4 +15,23 @@ STYLE_PRESETS = (
     ("serious", "Serious", "No smile, still brows, few head motions"),
     ("fearful", "Fearful", "Brows up and drawn, eyes wide, lips stretched, a restless gaze"),
     ("disgusted", "Disgusted", "Nose wrinkled, upper lip raised, head turned away a little"),
+)
+
+EMOTIONS = (
+    ("neutral", "Neutral", "No emotion on top of the style"),
+    ("happy", "Happy", "Smiling, cheeks raised"),
+    ("sad", "Sad", "Inner brows up, corners of the mouth down"),
+    ("angry", "Angry", "Brows down, eyes narrow"),
+    ("surprised", "Surprised", "Brows high, eyes wide"),
+    ("fearful", "Fearful", "Brows up and together, eyes wide, lips drawn wide"),
+    ("disgusted", "Disgusted", "Nose wrinkled, upper lip raised"),
+)
+INTENSITIES = {"slight": 0.4, "medium": 0.7, "strong": 1.0}
+
+PARTS = (
+    ("mouth", "Mouth", "Jaw, lips, tongue, cheeks"),
+    ("brows", "Brows", "Brows, and how far the eyes are narrowed or widened"),
+    ("blinks", "Blinks", "Eyelids that blink"),
+    ("gaze", "Gaze", "Eyes that hold the viewer and look about"),
+    ("head", "Head", "Nods and turns of the head"),
 )

@@ -46,26 +46,73 @@ def read_audio(
 def load_audio(
     path: str | os.PathLike, start_s: float = 0.0, duration_s: float | None = None, rate_hz: int | None = None
 ) -> Audio:
-    """Read a recording, or the part of it from `start_s` on that lasts `duration_s` (None: to the end).
+    """Read a recording, or a part of it, at once; see `AudioStream`."""
+    stream = AudioStream(path, start_s, duration_s, rate_hz)
+    samples = np.concatenate(list(stream))
+    return Audio(samples, stream.sample_rate_hz, stream.notes)
+
+
+class AudioStream:
+    """A recording block by block, or the part of it from `start_s` on that lasts `duration_s` (None: to the end).
 
     Channels are averaged. NaN and infinite samples become 0, and are counted in a note; so is a file that ends early.
 
     Args:
-        rate_hz: resample to this rate block by block, so that a long recording never lies in memory at its own rate.
+        rate_hz: resample to this rate block by block, so that a long recording never lies in memory.
 
     Raises:
-        ErlnetError: missing, empty, not audio, of an unsupported kind, or nothing in the part that was asked for.
+        ErlnetError: missing, empty, not audio, of an unsupported kind, or nothing in the part that was asked for; when
+            made, or on the way.
     """
-    path = Path(path)
-    if not (np.isfinite(start_s) and start_s >= 0) or (duration_s is not None and not duration_s > 0):
-        raise ErlnetError(f"No such part of the audio: start {start_s} s, length {duration_s} s", path, "trim it again")
-    _check_file(path)
-    try:
-        with soundfile.SoundFile(path) as file:
-            _check_kind(file, path)
-            return _read(file, path, start_s, duration_s, rate_hz)
-    except soundfile.SoundFileError as error:
-        raise _unreadable(path, error) from error
+
+    def __init__(
+        self, path: str | os.PathLike, start_s: float = 0.0, duration_s: float | None = None, rate_hz: int | None = None
+    ) -> None:
+        path = Path(path)
+        if not (np.isfinite(start_s) and start_s >= 0) or (duration_s is not None and not duration_s > 0):
+            what = f"No such part of the audio: start {start_s} s, length {duration_s} s"
+            raise ErlnetError(what, path, "trim it again")
+        _check_file(path)
+        self.path, self.start_s, self._asked_s, self._rate_hz = path, start_s, duration_s, rate_hz
+        self.notes: list[str] = []
+        """What was odd about the file, one sentence each; complete after the last block."""
+        self.duration_s, self.sample_rate_hz = 0.0, rate_hz or 0
+        """What was read so far, in seconds; the rate of the samples."""
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        """(n,) float32 samples."""
+        try:
+            with soundfile.SoundFile(self.path) as file:
+                _check_kind(file, self.path)
+                yield from self._read(file)
+        except soundfile.SoundFileError as error:
+            raise _unreadable(self.path, error) from error
+
+    def _read(self, file: soundfile.SoundFile) -> Iterator[np.ndarray]:
+        own_hz, path = file.samplerate, self.path
+        self.sample_rate_hz = self._rate_hz or own_hz
+        stream = _Resampler(own_hz, self.sample_rate_hz)
+        count = spoilt = 0
+        for block in _blocks(file, path, round(self.start_s * own_hz), self._asked_s, self.notes):
+            bad = ~np.isfinite(block)
+            spoilt += int(bad.any(1).sum())
+            mono = np.where(bad, 0, block).mean(1, dtype=np.float32)
+            count += len(mono)
+            if count > LONGEST_S * own_hz:
+                raise ErlnetError(f"Audio is longer than {LONGEST_S // 3600} hours", path, "trim it")
+            self.duration_s = count / own_hz
+            yield stream.push(np.clip(mono, -1e3, 1e3))
+        if count == 0:
+            if self.start_s > 0:
+                raise ErlnetError(f"Audio ends before {self.start_s:g} s", path, "trim the strip again")
+            raise ErlnetError("Audio is empty", path, "choose a recording with sound in it")
+        yield stream.finish()
+        if spoilt:
+            self.notes.append(f"{spoilt} samples were not numbers and were silenced")
+        header = _wav_header(path)
+        if header and self._asked_s is None and header.data_bytes > header.present_bytes and header.frame_bytes:
+            claimed_s = header.data_bytes / header.frame_bytes / own_hz
+            self.notes.append(f"file ends at {self.start_s + self.duration_s:.1f} s of {claimed_s:.1f} s")
 
 
 def resampled(samples: np.ndarray, from_hz: int, to_hz: int) -> np.ndarray:
@@ -147,33 +194,6 @@ def _unreadable(path: Path, error: Exception) -> ErlnetError:
     if claimed and claimed.data_bytes == 0:
         return ErlnetError("Audio is empty", path, "choose a recording with sound in it")
     return ErlnetError(f"Not a readable recording ({reason})", path, _CONVERT)
-
-
-def _read(
-    file: soundfile.SoundFile, path: Path, start_s: float, duration_s: float | None, rate_hz: int | None
-) -> Audio:
-    own_hz = file.samplerate
-    stream = _Resampler(own_hz, rate_hz or own_hz)
-    parts, count, spoilt, notes = [], 0, 0, []
-    for block in _blocks(file, path, round(start_s * own_hz), duration_s, notes):
-        bad = ~np.isfinite(block)
-        spoilt += int(bad.any(1).sum())
-        mono = np.where(bad, 0, block).mean(1, dtype=np.float32)
-        count += len(mono)
-        if count > LONGEST_S * own_hz:
-            raise ErlnetError(f"Audio is longer than {LONGEST_S // 3600} hours", path, "trim it")
-        parts.append(stream.push(np.clip(mono, -1e3, 1e3)))
-    if count == 0:
-        if start_s > 0:
-            raise ErlnetError(f"Audio ends before {start_s:g} s", path, "trim the strip again")
-        raise ErlnetError("Audio is empty", path, "choose a recording with sound in it")
-    if spoilt:
-        notes.append(f"{spoilt} samples were not numbers and were silenced")
-    header = _wav_header(path)
-    if header and duration_s is None and header.data_bytes > header.present_bytes and header.frame_bytes:
-        claimed_s = header.data_bytes / header.frame_bytes / own_hz
-        notes.append(f"file ends at {start_s + count / own_hz:.1f} s of {claimed_s:.1f} s")
-    return Audio(np.concatenate([*parts, stream.finish()]), rate_hz or own_hz, notes)
 
 
 def _blocks(

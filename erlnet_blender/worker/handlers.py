@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..camera import Camera
+from ..delivery import Delivery
 from ..errors import ErlnetError
 from ..face_track import FaceTrack
 from ..formats.head_model import HeadModel, default_head_path
@@ -39,33 +39,32 @@ def hello(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable)
 def bake(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) -> tuple[dict, Arrays]:
     """A recording to a FaceTrack.
 
-    Header: ``audio`` (path), ``start_s``, ``duration_s`` (or null), ``fps``, ``style`` (preset or path),
-    ``strength``, ``seed``, ``head`` (path, empty for the default).
+    Header: ``audio`` (path), ``start_s``, ``duration_s`` (or null), ``fps``, ``head`` (path, empty for the default);
+    and with the arrays what `Delivery.as_request` says.
 
     Returns:
         ``frames`` and ``notes`` (what was odd, one sentence each), and `FaceTrack.arrays` of the track.
     """
-    from ..formats.audio import load_audio
+    from ..formats.audio import AudioStream
     from ..neural.adf.features import SAMPLE_RATE_HZ
+    from ..neural.adf.sound import Sound
 
+    delivery = Delivery.from_request(header, arrays)
     progress(0.0, "reading")
-    # At the model's rate from the start: a long recording never lies in memory at its own.
-    audio = load_audio(header["audio"], header.get("start_s", 0.0), header.get("duration_s"), SAMPLE_RATE_HZ)
+    stream = AudioStream(header["audio"], header.get("start_s", 0.0), header.get("duration_s"), SAMPLE_RATE_HZ)
+    sound = Sound(stream)
     progress(0.02, "listening")
     _use_all_cores()
-    track = _speech_to_face().predict(
-        audio.samples,
-        audio.sample_rate_hz,
+    performance = _speech_to_face().perform(
+        sound,
         header["fps"],
         _head(header.get("head", "")),
-        style=header.get("style") or "neutral",
-        strength=header.get("strength", 1.0),
-        seed=header.get("seed", 0),
-        progress=lambda fraction, *text: progress(0.02 + 0.98 * fraction, *text),
-        cancelled=cancelled,
+        delivery,
+        lambda fraction, *text: progress(0.02 + 0.98 * fraction, *text),
+        cancelled,
     )
-    notes = [*audio.notes, *json.loads(track.source).get("notes", [])]
-    return {"frames": len(track), "notes": notes}, track.arrays()
+    track = performance.track()
+    return {"frames": len(track), "notes": [*stream.notes, *performance.notes]}, track.arrays()
 
 
 def render(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) -> tuple[dict, Arrays]:

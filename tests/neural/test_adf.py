@@ -22,7 +22,8 @@ from erlnet_blender.neural.adf.articulation import (
 from erlnet_blender.neural.adf.checkpoint import default_weights_path, load_network
 from erlnet_blender.neural.adf.closure import believed_closures, rest_gate, runs
 from erlnet_blender.neural.adf.network.style_encoder import STYLE_SIZE
-from erlnet_blender.neural.adf.predictor import SpeechToFace, at_frames
+from erlnet_blender.neural.adf.performance import at_frames
+from erlnet_blender.neural.adf.predictor import SpeechToFace
 from erlnet_blender.neural.adf.style.factors import NAMES, values_of
 from erlnet_blender.neural.adf.style.measured import style_code, track_code
 from erlnet_blender.neural.adf.style.presets import PRESETS, preset_code

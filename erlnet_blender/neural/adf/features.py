@@ -45,13 +45,24 @@ def _filters() -> Tensor:
 
 def mel_power(samples: np.ndarray) -> Tensor:
     """(len(samples) // 160, 80) mel power of 16 kHz samples; beyond both ends the sound is taken as silent."""
+    return _spectrum(samples) @ _filters().T
+
+
+def mean_power(samples: np.ndarray) -> Tensor:
+    """(len(samples) // 160,) the mean of `mel_power` over its bands, at a third of the cost."""
+    return _spectrum(samples) @ _filters().mean(0)
+
+
+def _spectrum(samples: np.ndarray) -> Tensor:
+    """(len(samples) // 160, 257) power spectrum."""
     signal = torch.from_numpy(np.ascontiguousarray(samples, np.float32))
     count = len(signal) // HOP
     if count == 0:
-        return torch.zeros(0, MEL_BANDS)
+        return torch.zeros(0, _FFT // 2 + 1)
     padded = torch.nn.functional.pad(signal[None], (_WINDOW // 2, _WINDOW))[0]
     frames = padded.unfold(0, _WINDOW, HOP)[:count] * torch.hann_window(_WINDOW)
-    return torch.fft.rfft(frames, _FFT).abs().square() @ _filters().T
+    spectrum = torch.view_as_real(torch.fft.rfft(frames, _FFT))
+    return spectrum.square().sum(-1)
 
 
 def reference_level(frame_power: Tensor) -> float:
@@ -59,7 +70,7 @@ def reference_level(frame_power: Tensor) -> float:
     if not len(frame_power):
         return QUIETEST_REFERENCE
     rank = min(len(frame_power) - 1, int(_LOUD_QUANTILE * len(frame_power)))
-    return max(QUIETEST_REFERENCE, float(frame_power.sort().values[rank]))
+    return max(QUIETEST_REFERENCE, float(frame_power.kthvalue(rank + 1).values))
 
 
 def log_mel(power: Tensor, reference: float) -> Tensor:
