@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import bpy
 
-from .style_presets import STYLE_PRESETS
+from .style_presets import EMOTIONS, PARTS, STYLE_PRESETS
 
-FROM_FILE, FROM_RIG = "FILE", "RIG"
+NO_STYLE, FROM_FILE, FROM_RIG = "NONE", "FILE", "RIG"
+_OTHER_STYLES = [
+    (FROM_FILE, "Track File", "Speak as in a track file (.npz) made by ERLNet"),
+    (FROM_RIG, "Another Head", "Speak as another head in this scene moves"),
+]
+# On a rig that is linked from another file, too.
+_HELD = {"override": {"LIBRARY_OVERRIDABLE"}, "options": set()}
+_KEYED = {"override": {"LIBRARY_OVERRIDABLE"}}
 # Blender 4.5 and later want to be told which paths may begin with "//".
 FILE = {"subtype": "FILE_PATH"}
 if bpy.app.version >= (4, 5):
     FILE["options"] = {"PATH_SUPPORTS_BLEND_RELATIVE"}
+_FILE_HELD = {**FILE, "override": {"LIBRARY_OVERRIDABLE"}, "options": FILE.get("options", set())}
 
 
 def _sound_strip_names(self, context: bpy.types.Context, text: str) -> list[str]:
@@ -26,40 +34,12 @@ def _is_other_rig(self, item: bpy.types.Object) -> bool:
 
 
 class ERLNET_PG_scene(bpy.types.PropertyGroup):
-    """Settings of the bake and of the render."""
+    """Settings of the scene: which voice, and the render."""
 
     strip: bpy.props.StringProperty(
         name="Voice",
         description="The sound strip to bake; empty is the active or the only one",
         search=_sound_strip_names,
-    )
-    style: bpy.props.EnumProperty(
-        name="Style",
-        description="How the head speaks",
-        items=[
-            *STYLE_PRESETS,
-            (FROM_FILE, "Track File", "Speak as in a track file (.npz) made by ERLNet"),
-            (FROM_RIG, "Another Head", "Speak as another head in this scene moves"),
-        ],
-        default="neutral",
-    )
-    style_file: bpy.props.StringProperty(
-        name="Track File", description="A face track (.npz) whose way of speaking is taken", **FILE
-    )
-    style_rig: bpy.props.PointerProperty(
-        name="Head", description="The head whose animation shows the style", type=bpy.types.Object, poll=_is_other_rig
-    )
-    strength: bpy.props.FloatProperty(
-        name="Strength",
-        description="How strongly the style is applied: 0 neutral, 1 as it is, more exaggerates",
-        default=1.0,
-        min=0.0,
-        max=3.0,
-        soft_max=2.0,
-        subtype="FACTOR",
-    )
-    seed: bpy.props.IntProperty(
-        name="Seed", description="Another number gives another head motion and other blinks", default=0, min=0
     )
     device: bpy.props.EnumProperty(
         name="Device",
@@ -92,9 +72,104 @@ class ERLNET_PG_scene(bpy.types.PropertyGroup):
     )
 
 
+class ERLNET_PG_speech(bpy.types.PropertyGroup):
+    """How a rig speaks. Strength, mix, emotion and intensity may be keyed; the bake follows the keys."""
+
+    style: bpy.props.EnumProperty(
+        name="Style",
+        description="How the head speaks",
+        items=[*STYLE_PRESETS, *_OTHER_STYLES],
+        default="neutral",
+        **_HELD,
+    )
+    style_file: bpy.props.StringProperty(
+        name="Track File", description="A face track (.npz) whose way of speaking is taken", **_FILE_HELD
+    )
+    style_rig: bpy.props.PointerProperty(
+        name="Head",
+        description="The head whose animation shows the style",
+        type=bpy.types.Object,
+        poll=_is_other_rig,
+        **_HELD,
+    )
+    strength: bpy.props.FloatProperty(
+        name="Strength",
+        description="How strongly the style is applied: 0 neutral, 1 as it is, more exaggerates",
+        default=1.0,
+        min=0.0,
+        max=1.5,
+        subtype="FACTOR",
+        **_KEYED,
+    )
+    second_style: bpy.props.EnumProperty(
+        name="Second Style",
+        description="A style to mix in",
+        items=[(NO_STYLE, "None", "One style alone"), *STYLE_PRESETS, *_OTHER_STYLES],
+        default=NO_STYLE,
+        **_HELD,
+    )
+    second_style_file: bpy.props.StringProperty(
+        name="Track File", description="A face track (.npz) whose way of speaking is mixed in", **_FILE_HELD
+    )
+    second_style_rig: bpy.props.PointerProperty(
+        name="Head",
+        description="The head whose animation shows the second style",
+        type=bpy.types.Object,
+        poll=_is_other_rig,
+        **_HELD,
+    )
+    mix: bpy.props.FloatProperty(
+        name="Mix",
+        description="0 is the style, 1 the second style; may be keyed",
+        default=0.5,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        **_KEYED,
+    )
+    emotion: bpy.props.EnumProperty(
+        name="Emotion",
+        description="What the head feels, on top of its style; may be keyed, and fades over within 0.3 s",
+        items=EMOTIONS,
+        default="neutral",
+        **_KEYED,
+    )
+    intensity: bpy.props.FloatProperty(
+        name="Intensity",
+        description="How much of the emotion shows: 0.4 is slight, 0.7 medium, 1 strong; may be keyed",
+        default=0.7,
+        min=0.0,
+        max=1.0,
+        subtype="FACTOR",
+        **_KEYED,
+    )
+    parts: bpy.props.EnumProperty(
+        name="Parts",
+        description="What the bake keys; a part that is off keeps the keys it has. Shift-click for several",
+        items=[(name, label, text, 1 << index) for index, (name, label, text) in enumerate(PARTS)],
+        default={name for name, *_ in PARTS},
+        override={"LIBRARY_OVERRIDABLE"},
+        options={"ENUM_FLAG"},
+    )
+    blinks: bpy.props.FloatProperty(
+        name="Blinks per Minute",
+        description="How often the eyes blink; 0 as the style has it",
+        default=0.0,
+        min=0.0,
+        max=60.0,
+        precision=0,
+        step=100,
+        **_HELD,
+    )
+    seed: bpy.props.IntProperty(
+        name="Seed", description="Another number gives another head motion and other blinks", default=0, min=0, **_HELD
+    )
+
+
 class ERLNET_PG_object(bpy.types.PropertyGroup):
     """Settings of a rig."""
 
+    speech: bpy.props.PointerProperty(type=ERLNET_PG_speech, override={"LIBRARY_OVERRIDABLE"})
     avatar: bpy.props.StringProperty(
         name="Avatar",
         description="The trained avatar (.safetensors) that renders this head; empty is the one that comes with ERLNet",
@@ -109,7 +184,7 @@ class ERLNET_PG_object(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (ERLNET_PG_scene, ERLNET_PG_object)
+CLASSES = (ERLNET_PG_scene, ERLNET_PG_speech, ERLNET_PG_object)
 
 
 def register() -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
-from pathlib import Path
 
 import bpy
 
 from ..errors import ErlnetError
 from ..face_track import FaceTrack
 from ..preferences import preferred_python
-from ..properties import FROM_FILE, FROM_RIG
 from ..scene import jobs
-from ..scene.keyframes import read_track, write_track
+from ..scene.delivery import delivery_of
+from ..scene.keyframes import write_track
 from ..scene.rig import DEFAULT_HEAD, HEAD_PATH, find_rig, head_of, head_path_of, is_rig
 from ..scene.strips import AudioClip, clip_of, find_strip, speech_scene
 from ..worker import protocol
@@ -28,7 +28,9 @@ class Bake:
 
     rig_name: str
     clip: AudioClip
+    parts: frozenset[str]
     header: dict
+    arrays: dict
 
     @classmethod
     def from_context(cls, context: bpy.types.Context) -> Bake:
@@ -42,17 +44,17 @@ class Bake:
             raise ErlnetError(rig_reason(context) or "There is no head", context.scene.name)
         head_of(rig)
         clip = clip_of(find_strip(scene, settings.strip), scene)
-        header = {
+        fps = scene.render.fps / scene.render.fps_base
+        delivery = delivery_of(rig, scene, clip.start_frame, math.ceil(clip.duration_s * fps))
+        header, arrays = delivery.as_request()
+        header |= {
             "audio": str(clip.path),
             "start_s": clip.start_s,
             "duration_s": clip.duration_s,
-            "fps": scene.render.fps / scene.render.fps_base,
-            "style": style_of(context),
-            "strength": settings.strength,
-            "seed": settings.seed,
+            "fps": fps,
             "head": "" if rig.get(HEAD_PATH, DEFAULT_HEAD) == DEFAULT_HEAD else str(head_path_of(rig)),
         }
-        return cls(rig.name, clip, header)
+        return cls(rig.name, clip, delivery.parts, header, arrays)
 
     def write(self, arrays: dict) -> tuple[str, list[str]]:
         """Key the rig from the worker's result; returns a sentence about it, and what the worker remarked.
@@ -64,39 +66,10 @@ class Bake:
         if rig is None or not is_rig(rig):
             raise ErlnetError("The head was removed during the bake", self.rig_name, "bake again on another head")
         track = FaceTrack.from_arrays(arrays)
-        write_track(rig, track, self.clip.start_frame, f"{self.clip.name} speech")
+        write_track(rig, track, self.clip.start_frame, f"{self.clip.name} speech", self.parts)
         first = round(self.clip.start_frame)
         done = f"Baked {self.clip.name!r} onto {rig.name}: frames {first} to {first + len(track) - 1}"
         return done, [str(note) for note in json.loads(track.source).get("notes", [])]
-
-
-def style_of(context: bpy.types.Context) -> str:
-    """The style as the worker wants it: a preset's name, or the path of a track.
-
-    Raises:
-        ErlnetError: the chosen file or head cannot be used.
-    """
-    settings = context.scene.erlnet
-    if settings.style == FROM_FILE:
-        path = Path(bpy.path.abspath(settings.style_file))
-        if not settings.style_file or not path.is_file():
-            remedy = "choose one in the Style panel"
-            raise ErlnetError("No track file is chosen for the style", settings.style_file, remedy)
-        return str(path)
-    if settings.style == FROM_RIG:
-        return str(_track_of_rig(context, settings.style_rig))
-    return settings.style
-
-
-def _track_of_rig(context: bpy.types.Context, rig: bpy.types.Object | None) -> Path:
-    animation = rig.animation_data if rig is not None and is_rig(rig) else None
-    if animation is None or animation.action is None:
-        name = rig.name if rig is not None else ""
-        raise ErlnetError("The style needs an animated head", name, "choose one with an Action in the Style panel")
-    first, last = (round(frame) for frame in animation.action.frame_range)
-    path = Path(bpy.app.tempdir) / "erlnet_style.npz"
-    read_track(rig, context.scene, first, last).save(path)
-    return path
 
 
 class ERLNET_OT_bake_speech(WaitsForWorker, bpy.types.Operator):
@@ -116,13 +89,16 @@ class ERLNET_OT_bake_speech(WaitsForWorker, bpy.types.Operator):
             find_strip(speech_scene(context), context.scene.erlnet.strip)
         except ErlnetError as error:
             return str(error)
+        if not find_rig(context).erlnet.speech.parts:
+            return "Every part of the face is off: switch one on in the Style panel"
         return ""
 
     def start(self, context: bpy.types.Context) -> jobs.Job:
         """Ask the worker for the track."""
         self._bake = Bake.from_context(context)
         client = shared_client(preferred_python())
-        job = jobs.start(client, f"Baking {self._bake.clip.name!r}", protocol.BAKE, self._bake.header)
+        title = f"Baking {self._bake.clip.name!r}"
+        job = jobs.start(client, title, protocol.BAKE, self._bake.header, self._bake.arrays)
         if self._bake.clip.is_muted:
             self.report({"WARNING"}, f"The strip {self._bake.clip.name!r} is muted: it is baked, but will not be heard")
         return job

@@ -6,10 +6,13 @@ import bpy
 
 from ..errors import ErlnetError
 from ..operators.bake_speech import ERLNET_OT_bake_speech
+from ..properties import FROM_FILE, FROM_RIG, NO_STYLE
 from ..scene import jobs
+from ..scene.delivery import is_keyed
 from ..scene.keyframes import baked_range
 from ..scene.rig import find_rig
 from ..scene.strips import AudioClip, clip_of, find_strip, speech_scene
+from ..style_presets import PARTS
 from ..worker import protocol
 
 # Width of a usual character and of what surrounds a line (icon, margins, tabs), pixels at a scale of 1.
@@ -55,6 +58,42 @@ def _draw_clip(layout: bpy.types.UILayout, clip: AudioClip) -> None:
         column.label(text=f"Recording from {clip.start_s:.2f} s on", icon="BLANK1")
     if clip.is_muted:
         paragraph(column, "Muted: it can be baked, but will not be heard", "ERROR")
+
+
+def draw_style(layout: bpy.types.UILayout, rig: bpy.types.Object) -> None:
+    """How the rig speaks. What may be keyed has Blender's dot beside it."""
+    speech = rig.erlnet.speech
+    layout.use_property_split = True
+    for name in ("style", "second_style"):
+        column = layout.column()
+        column.prop(speech, name)
+        if getattr(speech, name) == FROM_FILE:
+            column.prop(speech, f"{name}_file")
+        elif getattr(speech, name) == FROM_RIG:
+            column.prop(speech, f"{name}_rig")
+    if speech.second_style != NO_STYLE:
+        layout.prop(speech, "mix", slider=True)
+    layout.prop(speech, "strength", slider=True)
+    column = layout.column()
+    column.prop(speech, "emotion")
+    shows = speech.emotion != "neutral" or is_keyed(rig, "emotion")
+    row = column.row()
+    row.enabled = shows
+    row.prop(speech, "intensity", slider=True)
+    if not shows:
+        paragraph(column, "Intensity is that of an emotion: choose or key one", "INFO")
+    column = layout.column()
+    column.row(align=True).prop(speech, "parts", expand=True)
+    off = [label for name, label, _ in PARTS if name not in speech.parts]
+    if off:
+        paragraph(column, f"Off, keeps its keys: {', '.join(off)}", "INFO")
+    column = layout.column()
+    row = column.row()
+    row.enabled = "blinks" in speech.parts
+    row.prop(speech, "blinks")
+    if not row.enabled:
+        paragraph(column, "Blinks are off", "INFO")
+    layout.prop(speech, "seed")
 
 
 def draw_running(layout: bpy.types.UILayout) -> bool:

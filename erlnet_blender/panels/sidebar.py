@@ -5,7 +5,6 @@ from __future__ import annotations
 import bpy
 
 from ..operators.explained import rig_reason
-from ..properties import FROM_FILE, FROM_RIG
 from ..scene.controls import EYELIDS, FACE_BONE, LOOK_AT, SEMANTIC
 from ..scene.keyframes import baked_range
 from ..scene.layers import base_strip
@@ -14,7 +13,7 @@ from ..scene.rig import find_rig, head_name_of
 from ..scene.stage import ENGINE
 from ..scene.strips import picture_strip
 from ..worker import protocol
-from .sections import draw_bake, draw_outcome, draw_voice, paragraph
+from .sections import draw_bake, draw_outcome, draw_style, draw_voice, paragraph
 
 
 class _Tab:
@@ -67,17 +66,12 @@ class ERLNET_PT_style(_Tab, bpy.types.Panel):
     bl_order = 2
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Preset, file or head; strength; seed."""
-        layout, settings = self.layout, context.scene.erlnet
-        layout.use_property_split = True
-        layout.use_property_decorate = False
-        layout.prop(settings, "style")
-        if settings.style == FROM_FILE:
-            layout.prop(settings, "style_file")
-        elif settings.style == FROM_RIG:
-            layout.prop(settings, "style_rig")
-        layout.prop(settings, "strength", slider=True)
-        layout.prop(settings, "seed")
+        """Styles, emotion, what takes part, chance."""
+        layout, rig = self.layout, find_rig(context)
+        if rig is None:
+            paragraph(layout, rig_reason(context), "INFO")
+            return
+        draw_style(layout, rig)
 
 
 class ERLNET_PT_bake(_Tab, bpy.types.Panel):

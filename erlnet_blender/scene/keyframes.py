@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import bpy
 import numpy as np
 
+from ..delivery import PARTS, parts_of_expression
 from ..errors import ErlnetError
 from ..face_track import CHANNELS, FaceTrack
 from .controls import EYELIDS, FACE_BONE, expression_key
@@ -22,21 +23,29 @@ from .rig import check_head, head_of, quaternion_of, read_frame
 
 @dataclass(frozen=True)
 class Channel:
-    """One animated number of the rig over time: where it is, under which heading, and its values (N,)."""
+    """One animated number of the rig over time: where it is, under which heading, and its values (N,).
+
+    Args:
+        parts: the parts of the face (`delivery.PARTS`) that it belongs to.
+    """
 
     data_path: str
     index: int
     group: str
     values: np.ndarray
+    parts: frozenset[str]
 
 
-def write_track(rig: bpy.types.Object, track: FaceTrack, start_frame: float, action_name: str) -> bpy.types.Action:
+def write_track(
+    rig: bpy.types.Object, track: FaceTrack, start_frame: float, action_name: str, parts: frozenset[str] = PARTS
+) -> bpy.types.Action:
     """Key the rig from a track; frame i lands at `start_frame` + i, scaled if the scene's frame rate is another.
 
     Root rotation and translation are written only where the track has some; head motion is the neck's.
 
     Args:
         action_name: the name of a new Action; one that the rig has already keeps its name.
+        parts: what is keyed; everything else keeps the keys it has.
 
     Returns:
         The Action with the keys, already assigned to the rig, or to the strip below its edit layer.
@@ -60,6 +69,8 @@ def write_track(rig: bpy.types.Object, track: FaceTrack, start_frame: float, act
         slot = slot_for(action, rig, old_slot)
         curves = channels_of(action, slot)
         for channel in track_channels(rig, track):
+            if not channel.parts & parts:
+                continue
             curve = curves.fcurves.find(channel.data_path, index=channel.index)
             if curve is None and _is_still(rig, channel):
                 continue
@@ -77,26 +88,30 @@ def write_track(rig: bpy.types.Object, track: FaceTrack, start_frame: float, act
 def track_channels(rig: bpy.types.Object, track: FaceTrack) -> list[Channel]:
     """Every channel that the track animates, with rotations in each bone's own mode."""
     eyes = track.eyes_pose
-    joints = [("neck", "Neck", track.neck_pose), ("jaw", "Jaw", track.jaw_pose)]
-    joints += [("left_eye", "Eyes", eyes[:, :3]), ("right_eye", "Eyes", eyes[:, 3:])]
+    joints = [("neck", "Neck", track.neck_pose, "head"), ("jaw", "Jaw", track.jaw_pose, "mouth")]
+    joints += [("left_eye", "Eyes", eyes[:, :3], "gaze"), ("right_eye", "Eyes", eyes[:, 3:], "gaze")]
     channels: list[Channel] = []
     if track.rotation.any():
-        joints.append(("root", "Root", track.rotation))
-    for name, group, axis_angles in joints:
-        channels += _rotation_channels(rig.pose.bones[name], group, axis_angles)
+        joints.append(("root", "Root", track.rotation, "head"))
+    for name, group, axis_angles, part in joints:
+        channels += _rotation_channels(rig.pose.bones[name], group, axis_angles, frozenset({part}))
     if track.translation.any():
-        path = 'pose.bones["root"].location'
-        channels += [Channel(path, axis, "Root", track.translation[:, axis]) for axis in range(3)]
-    face = f'pose.bones["{FACE_BONE}"]'
-    for index in range(track.expr.shape[1]):
-        channels.append(Channel(f'{face}["{expression_key(index)}"]', 0, "Expression", track.expr[:, index]))
-    if head_of(rig).eyelids is not None:
+        path, moved = 'pose.bones["root"].location', track.translation
+        channels += [Channel(path, axis, "Root", moved[:, axis], frozenset({"head"})) for axis in range(3)]
+    face, head = f'pose.bones["{FACE_BONE}"]', head_of(rig)
+    for index, name in enumerate(head.expression_names):
+        path = f'{face}["{expression_key(index)}"]'
+        channels.append(Channel(path, 0, "Expression", track.expr[:, index], parts_of_expression(name)))
+    if head.eyelids is not None:
         for index, name in enumerate(EYELIDS):
-            channels.append(Channel(f'{face}["{name}"]', 0, "Eyelids", track.eyelids[:, index]))
+            path = f'{face}["{name}"]'
+            channels.append(Channel(path, 0, "Eyelids", track.eyelids[:, index], frozenset({"blinks"})))
     return channels
 
 
-def _rotation_channels(bone: bpy.types.PoseBone, group: str, axis_angles: np.ndarray) -> list[Channel]:
+def _rotation_channels(
+    bone: bpy.types.PoseBone, group: str, axis_angles: np.ndarray, parts: frozenset[str]
+) -> list[Channel]:
     """Axis-angle (N, 3) in the bone's rotation mode, without jumps between frames."""
     quaternions = [quaternion_of(axis_angle) for axis_angle in axis_angles]
     if bone.rotation_mode == "QUATERNION":
@@ -115,7 +130,7 @@ def _rotation_channels(bone: bpy.types.PoseBone, group: str, axis_angles: np.nda
             eulers.append(quaternion.to_euler(bone.rotation_mode, eulers[-1]))
         values = np.array([tuple(euler) for euler in eulers])
     full = f'pose.bones["{bone.name}"].{path}'
-    return [Channel(full, index, group, values[:, index]) for index in range(values.shape[1])]
+    return [Channel(full, index, group, values[:, index], parts) for index in range(values.shape[1])]
 
 
 def _is_still(rig: bpy.types.Object, channel: Channel) -> bool:

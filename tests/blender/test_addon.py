@@ -218,16 +218,23 @@ def test_reset_face_keeps_where_the_head_stands():
 @pytest.mark.usefixtures("enabled")
 def test_files_remember_the_settings(tmp_path):
     bpy.ops.erlnet.start_here()
-    scene, rig = bpy.context.scene, find_rig(bpy.context)
-    scene.erlnet.style, scene.erlnet.strength, rig.erlnet.avatar = "sad", 0.5, "//mine.safetensors"
+    rig = find_rig(bpy.context)
+    speech = rig.erlnet.speech
+    speech.style, speech.strength, speech.parts = "sad", 0.5, {"mouth", "head"}
+    rig.erlnet.avatar = "//mine.safetensors"
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
-    scene, rig = bpy.context.scene, find_rig(bpy.context)
-    assert (scene.erlnet.style, scene.erlnet.strength, rig.erlnet.avatar) == ("sad", 0.5, "//mine.safetensors")
+    rig = find_rig(bpy.context)
+    speech = rig.erlnet.speech
+    assert (speech.style, speech.strength, speech.parts) == ("sad", 0.5, {"mouth", "head"})
+    assert rig.erlnet.avatar == "//mine.safetensors"
 
 
 def test_styles_are_those_of_the_model():
-    from erlnet_blender.neural.adf.style.presets import PRESETS
-    from erlnet_blender.style_presets import STYLE_PRESETS
+    from erlnet_blender import delivery, style_presets
+    from erlnet_blender.neural.adf.style.presets import EMOTIONS, INTENSITIES, PRESETS
 
-    assert [name for name, _, _ in STYLE_PRESETS] == list(PRESETS)
+    assert [name for name, _, _ in style_presets.STYLE_PRESETS] == list(PRESETS)
+    assert [name for name, _, _ in style_presets.EMOTIONS] == list(EMOTIONS)
+    assert {name for name, _, _ in style_presets.PARTS} == delivery.PARTS
+    assert style_presets.INTENSITIES == INTENSITIES

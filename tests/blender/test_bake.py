@@ -13,7 +13,9 @@ import erlnet_blender
 from erlnet_blender.face_track import CHANNELS
 from erlnet_blender.operators.bake_speech import Bake
 from erlnet_blender.scene import jobs
-from erlnet_blender.scene.keyframes import baked_range, read_track, write_track
+from erlnet_blender.scene.delivery import delivery_of, is_keyed
+from erlnet_blender.scene.keyframes import baked_range, read_track, track_channels, write_track
+from erlnet_blender.scene.layers import baked_curves
 from erlnet_blender.scene.rig import find_rig, head_of
 from erlnet_blender.scene.strips import add_sound_strip, sound_strips
 from erlnet_blender.worker.client import shared_client
@@ -65,7 +67,7 @@ def test_style_and_seed_are_used(rig):
     scene = bpy.context.scene
     tracks = {}
     for style, seed in (("neutral", 0), ("happy", 0), ("neutral", 0), ("neutral", 5)):
-        scene.erlnet.style, scene.erlnet.seed = style, seed
+        rig.erlnet.speech.style, rig.erlnet.speech.seed = style, seed
         bpy.ops.erlnet.bake_speech()
         track = read_track(rig, scene, 1, scene.frame_end)
         if (style, seed) in tracks:
@@ -80,10 +82,10 @@ def test_style_of_another_head(rig):
     scene = bpy.context.scene
     bpy.ops.erlnet.add_head()
     model = find_rig(bpy.context)
-    scene.erlnet.style = "happy"
+    model.erlnet.speech.style = "happy"
     bpy.ops.erlnet.bake_speech()
     bpy.context.view_layer.objects.active = rig
-    scene.erlnet.style, scene.erlnet.style_rig = "RIG", model
+    rig.erlnet.speech.style, rig.erlnet.speech.style_rig = "RIG", model
     bpy.ops.erlnet.bake_speech()
     smile = [head_of(rig).expression_names.index(name) for name in ("smile_L", "smile_R")]
     assert read_track(rig, scene, 1, scene.frame_end).expr[:, smile].mean() > 0.15
@@ -95,7 +97,7 @@ def test_a_failing_bake_leaves_the_old_keys(rig, tmp_path):
     write_track(rig, old, 1, "Old")
     with (tmp_path / "broken.npz").open("wb") as file:
         file.write(b"not a track")
-    scene.erlnet.style, scene.erlnet.style_file = "FILE", str(tmp_path / "broken.npz")
+    rig.erlnet.speech.style, rig.erlnet.speech.style_file = "FILE", str(tmp_path / "broken.npz")
     with pytest.raises(RuntimeError, match=r"broken\.npz"):
         bpy.ops.erlnet.bake_speech()
     assert jobs.last().state == jobs.FAILED
@@ -146,3 +148,108 @@ def test_cancelling_changes_nothing(rig, tmp_path):
     assert baked_range(rig) is None
     with pytest.raises(RuntimeError, match="Nothing is running"):
         bpy.ops.erlnet.cancel_job()
+
+
+def expression(rig, track, name) -> np.ndarray:
+    return track.expr[:, head_of(rig).expression_names.index(name)]
+
+
+def test_emotion_and_intensity_follow_their_keys(rig):
+    """Plain at first, angry from the middle on, at an intensity that grows; as right-click, Insert Keyframe would."""
+    scene, speech = bpy.context.scene, rig.erlnet.speech
+    bpy.ops.erlnet.bake_speech()
+    plain = read_track(rig, scene, 1, scene.frame_end)
+    half = scene.frame_end // 2
+    for frame, emotion, intensity in ((1, "neutral", 0.2), (half, "angry", 0.2), (scene.frame_end, "angry", 1.0)):
+        speech.emotion, speech.intensity = emotion, intensity
+        assert rig.keyframe_insert("erlnet.speech.emotion", frame=frame)
+        assert rig.keyframe_insert("erlnet.speech.intensity", frame=frame)
+    delivery = delivery_of(rig, scene, 1, scene.frame_end)
+    assert set(delivery.emotions) == {"angry"}
+    angry, fade = delivery.emotions["angry"], int(np.ceil(0.15 * 25))
+    assert not angry[: half - 1 - fade].any()
+    assert angry[half - 1] == pytest.approx(0.5 * 0.2, abs=0.03)
+    assert angry[half + fade] > 0.19
+    assert angry[-1] == pytest.approx(1.0, abs=1e-3)
+    assert (np.diff(angry) > -1e-3).all()
+    bpy.ops.erlnet.bake_speech()
+    change = expression(rig, read_track(rig, scene, 1, scene.frame_end), "brow_down_L") - expression(
+        rig, plain, "brow_down_L"
+    )
+    assert np.abs(change[: half - 15]).max() < 0.02
+    assert change[-20:].mean() > change[half : half + 20].mean() + 0.2
+    # The keys of the emotion are the animator's: neither a bake nor its removal takes them.
+    assert is_keyed(rig, "emotion")
+    bpy.ops.erlnet.clear_bake()
+    assert is_keyed(rig, "emotion")
+    assert baked_range(rig) is None
+    bpy.ops.erlnet.bake_speech()
+    bpy.ops.erlnet.add_edit_layer()
+    assert np.array_equal(delivery_of(rig, scene, 1, scene.frame_end).emotions["angry"], angry)
+
+
+def test_strength_and_mix_may_be_keyed_too(rig):
+    scene, speech = bpy.context.scene, rig.erlnet.speech
+    speech.style, speech.second_style = "energetic", "calm"
+    for frame, strength, mix in ((1, 0.0, 1.0), (11, 1.0, 0.0)):
+        speech.strength, speech.mix = strength, mix
+        rig.keyframe_insert("erlnet.speech.strength", frame=frame)
+        rig.keyframe_insert("erlnet.speech.mix", frame=frame)
+    delivery = delivery_of(rig, scene, 1, 20)
+    assert (delivery.style, delivery.second_style) == ("energetic", "calm")
+    assert delivery.strength[[0, 5, 10, 19]] == pytest.approx([0, 0.5, 1, 1], abs=1e-3)
+    assert delivery.mix[[0, 5, 10, 19]] == pytest.approx([1, 0.5, 0, 0], abs=1e-3)
+    speech.second_style = "NONE"
+    assert delivery_of(rig, scene, 1, 20).mix == 0.0
+    bpy.ops.erlnet.bake_speech()
+
+
+def keys_of(rig) -> dict:
+    curves = baked_curves(rig).fcurves
+    return {
+        (curve.data_path, curve.array_index): [
+            (*point.co, point.type, point.interpolation) for point in curve.keyframe_points
+        ]
+        for curve in curves
+    }
+
+
+@pytest.mark.parametrize("part", ["mouth", "brows", "blinks", "gaze", "head"])
+def test_a_part_that_is_off_keeps_its_keys(rig, part):
+    scene, speech = bpy.context.scene, rig.erlnet.speech
+    write_track(rig, random_track(head_of(rig), 20), 5, "Mine")
+    owner = {channel.data_path: channel.parts for channel in track_channels(rig, random_track(head_of(rig), 2))}
+    before = keys_of(rig)
+    speech.parts = speech.parts - {part}
+    bpy.ops.erlnet.bake_speech()
+    after = keys_of(rig)
+    kept = [key for key in before if part in owner[key[0]]]
+    others = [key for key in before if part not in owner[key[0]]]
+    assert kept
+    assert others
+    assert all(after[key] == before[key] for key in kept)
+    assert all(after[key] != before[key] for key in others)
+    assert scene.frame_end > 60
+    speech.parts = set()
+    with pytest.raises(RuntimeError, match="Every part of the face is off"):
+        bpy.ops.erlnet.bake_speech()
+
+
+def test_the_style_may_come_from_two_heads(rig, tmp_path):
+    scene, speech = bpy.context.scene, rig.erlnet.speech
+    speech.style, speech.second_style = "calm", "FILE"
+    with pytest.raises(RuntimeError, match="No track file is chosen for the second style"):
+        bpy.ops.erlnet.bake_speech()
+    speech.second_style = "RIG"
+    with pytest.raises(RuntimeError, match="The second style needs an animated head"):
+        bpy.ops.erlnet.bake_speech()
+    speech.style = "happy"
+    speech.second_style = "NONE"
+    bpy.ops.erlnet.bake_speech()
+    happy = read_track(rig, scene, 1, scene.frame_end)
+    happy.save(tmp_path / "happy.npz")
+    speech.style, speech.second_style, speech.mix = "serious", "FILE", 1.0
+    speech.second_style_file = str(tmp_path / "happy.npz")
+    bpy.ops.erlnet.bake_speech()
+    mixed = read_track(rig, scene, 1, scene.frame_end)
+    assert expression(rig, mixed, "smile_L").mean() > 0.6 * expression(rig, happy, "smile_L").mean()

@@ -92,8 +92,9 @@ class Performance:
 
     def __iter__(self) -> Iterator[FaceTrack]:
         count, done, before = self.sound.frames, 0, None
-        for act, start in enumerate(range(0, count, ACT_FRAMES)):
-            end = min(count, start + ACT_FRAMES)
+        # An act that would be shorter than the overlap belongs to the one before.
+        starts = range(0, max(1, count - OVERLAP_FRAMES), ACT_FRAMES)
+        for act, (start, end) in enumerate(zip(starts, [*starts[1:], count], strict=True)):
             low, high = max(0, start - OVERLAP_FRAMES), min(count, end + OVERLAP_FRAMES)
             heard = self.model.hear(self.sound, low, high, self.progress, self.cancelled)
             self._spoke |= bool(rest_gate(heard.speaking)[start - low : end - low].any())

@@ -16,11 +16,13 @@ from .features import HOP, QUIETEST_REFERENCE, SAMPLE_RATE_HZ, log_mel, mean_pow
 
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // CHANNEL_RATE_HZ
 _IN_MEMORY_S = 600
+_OFFSET_SHARE = 0.1
+"""A constant offset above this share of the sound's RMS is taken away; smaller ones are in the corpus too."""
 _BLOCK_S = 20
 
 
 class Sound:
-    """A recording at 16 kHz, without a constant offset; what is not a number is silence.
+    """A recording at 16 kHz, without a large constant offset; what is not a number is silence.
 
     Args:
         blocks: (n,) float32 samples, one after the other; or an `AudioStream` at 16 kHz.
@@ -31,17 +33,20 @@ class Sound:
 
     def __init__(self, blocks: Iterable[np.ndarray]) -> None:
         self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY_S * SAMPLE_RATE_HZ * 4)  # noqa: SIM115
-        self._count, total = 0, 0.0
+        self._count, total, energy = 0, 0.0, 0.0
         for block in blocks:
             block = np.nan_to_num(np.asarray(block, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
             self._file.write(block.tobytes())
             self._count += len(block)
             total += float(block.sum(dtype=np.float64))
+            energy += float(np.vdot(block, block))
         if not self._count:
             raise ErlnetError("Audio is empty", "", "choose a recording with sound in it")
         self.duration_s: float = getattr(blocks, "duration_s", self._count / SAMPLE_RATE_HZ)
         """Length in seconds, to the sample of the file."""
-        self._offset = np.float32(total / self._count)
+        offset = total / self._count
+        is_large = abs(offset) > _OFFSET_SHARE * np.sqrt(energy / self._count)
+        self._offset = np.float32(offset if is_large else 0)
         self._level: float | None = None
 
     @classmethod
@@ -54,13 +59,12 @@ class Sound:
         samples = np.asarray(samples, np.float32)
         if samples.ndim != 1 or not len(samples):
             raise ErlnetError("Audio is empty", "", "choose a recording with sound in it")
-        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-        # The offset goes first: resampled, it would be a click at both ends.
-        samples = samples - samples.mean(dtype=np.float64).astype(np.float32)
         own_s = len(samples) / sample_rate_hz
+        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
         if sample_rate_hz != SAMPLE_RATE_HZ:
             samples = resampled(samples, sample_rate_hz, SAMPLE_RATE_HZ)
-        sound = cls([samples])
+        step = _BLOCK_S * SAMPLE_RATE_HZ
+        sound = cls(samples[start : start + step] for start in range(0, len(samples), step))
         sound.duration_s = own_s
         return sound
 
