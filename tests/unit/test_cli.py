@@ -100,6 +100,48 @@ def test_unknown_style_lists_the_presets(capsys, bad, out):
     assert_nothing_written(out)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "word"),
+    [
+        ("--strength", "3.5", "0 to 3"),
+        ("--strength", "nan", "0 to 3"),
+        ("--mix", "1.2", "0 to 1"),
+        ("--mix", "0.5", "--second-style"),
+        ("--second-style", "dreamy", "neutral, happy"),
+        ("--second-style", "missing.npz", "missing.npz"),
+        ("--emotion", "bored=0.5", "neutral, happy"),
+        ("--emotion", "happy=very", "slight, medium, strong"),
+        ("--emotion", "happy=2", "0 to 1.5"),
+        ("--parts", "mouth,ears", "mouth, brows, blinks, gaze, head"),
+        ("--parts", "", "mouth, brows"),
+        ("--blinks", "61", "0 to 60"),
+        ("--seed", "-1", "0 to 2147483647"),
+        ("--seed", "4294967296", "0 to 2147483647"),
+    ],
+)
+def test_impossible_deliveries(capsys, out, option, value, word):
+    assert_refused(run(capsys, "bake", SPEECH, "-o", out / "a.npz", f"{option}={value}"), word)
+    assert_refused(run(capsys, "demo", "-o", out / "demo", f"{option}={value}"), word)
+    assert_nothing_written(out)
+
+
+def test_every_option_of_a_delivery_reaches_the_track(capsys, out):
+    plain, path = out / "plain.npz", out / "track.npz"
+    assert run(capsys, "bake", SPEECH, "-o", plain)[0] == 0
+    options = ["--style", plain, "--second-style", "happy", "--mix", "0.25", "--strength", "0.8", "--seed", "3"]
+    options += ["--emotion", "sad=0.5", "--emotion", "angry=slight", "--parts", "mouth,brows", "--blinks", "20"]
+    status, _, errors = run(capsys, "bake", SPEECH, "-o", path, *options)
+    assert status == 0, errors
+    track = FaceTrack.load(path)
+    made = json.loads(track.source)
+    expected = {"style": str(plain), "second_style": "happy", "mix": 0.25, "strength": 0.8, "seed": 3}
+    expected |= {"emotions": {"sad": 0.5, "angry": 0.4}, "parts": ["brows", "mouth"], "blinks_per_minute": 20}
+    assert {name: made[name] for name in expected} == expected
+    assert not track.neck_pose.any()
+    assert not track.eyelids.any()
+    assert FaceTrack.load(plain).neck_pose.any()
+
+
 @pytest.mark.parametrize("value", ["0", "-1", "nan", "many", "1e9"])
 def test_impossible_numbers(capsys, out, value):
     assert_refused(run(capsys, "bake", SPEECH, "-o", out / "a.npz", f"--fps={value}"), "--fps", value)
