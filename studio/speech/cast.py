@@ -131,7 +131,7 @@ def _festival_test(voice: str, source: random.Random) -> Iterator[Spoken]:
 
 
 def _english_test(source: random.Random) -> list[str]:
-    drawn = [sentences.any_english(source, "test") for _ in range(80)]
+    drawn = [sentences.any_english(source, "test") for _ in range(100)]
     return list(dict.fromkeys(sentences.english("test") + drawn))
 
 

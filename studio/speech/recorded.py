@@ -9,6 +9,7 @@ import json
 import random
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -22,7 +23,7 @@ from .spoken import Phone, Spoken
 ALSA_FOLDER = Path("/usr/share/sounds/alsa")
 ALLISON_FOLDER = Path("/usr/share/asterisk/sounds/en_US_f_Allison")
 _ALSA_NOT_SPEECH = "Noise"
-_ALLISON_RATE_HZ = 16000
+ALLISON_RATE_HZ = 16000
 _STEP_S = 0.01
 _SPEAKING_LEVEL = 0.05
 
@@ -60,22 +61,29 @@ def allison_times() -> dict[str, dict]:
 
 
 def allison(_: random.Random) -> Iterator[Spoken]:
-    """Letters, numbers, days, months and spelling words of one woman.
+    """Letters, numbers, days, months, spelling words and a few phrases of one woman.
 
-    The phone times of allison.json were found by forced alignment with PocketSphinx 5 and its English model, which
-    have nothing in common with what is tested; a frame of it is 10 ms.
+    The phone times of allison.json were found by forced alignment with PocketSphinx 5 and its English model (see
+    `align`), which share nothing with what is tested; they come in steps of 10 ms.
     """
-    if not ALLISON_FOLDER.is_dir() or shutil.which("ffmpeg") is None:
+    times = allison_times()
+    present = [name for name in sorted(times) if (ALLISON_FOLDER / f"{name}.g722").is_file()]
+    if not present or shutil.which("ffmpeg") is None:
         print(f"skipped: no {ALLISON_FOLDER} (system packages asterisk-core-sounds-en-g722, ffmpeg)", flush=True)
         return
-    for name, about in sorted(allison_times().items()):
-        path = ALLISON_FOLDER / f"{name}.g722"
-        if path.is_file():
-            phones = [Phone(*phone) for phone in about["phones"]]
-            yield Spoken(about["text"], "recorded-allison", g722(path), _ALLISON_RATE_HZ, phones)
+    for name, samples in zip(present, allison_samples(present), strict=True):
+        phones = [Phone(*phone) for phone in times[name]["phones"]]
+        yield Spoken(times[name]["text"], "recorded-allison", samples, ALLISON_RATE_HZ, phones)
 
 
-def g722(path: Path) -> np.ndarray:
-    """(N,) mono samples at 16 kHz of a raw G.722 file."""
-    command = ["ffmpeg", "-v", "error", "-f", "g722", "-i", str(path), "-ac", "1", "-ar", "16000", "-f", "f32le", "-"]
-    return np.frombuffer(subprocess.run(command, capture_output=True, check=True).stdout, np.float32)
+def allison_samples(names: list[str]) -> list[np.ndarray]:
+    """Mono samples at 16 kHz of recordings in `ALLISON_FOLDER`, which are raw G.722, by one call of ffmpeg."""
+    with tempfile.TemporaryDirectory() as folder:
+        outputs = [Path(folder) / f"{place}.wav" for place in range(len(names))]
+        command = ["ffmpeg", "-v", "error"]
+        for name in names:
+            command += ["-f", "g722", "-i", str(ALLISON_FOLDER / f"{name}.g722")]
+        for place, output in enumerate(outputs):
+            command += ["-map", f"{place}:a", "-ar", str(ALLISON_RATE_HZ), str(output)]
+        subprocess.run(command, capture_output=True, check=True)
+        return [soundfile.read(output, dtype="float32")[0] for output in outputs]

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import random
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.neural.adf.articulation import ARTICULATION, PHONE_CLASSES
-from studio.speech import sentences
+from studio.speech import recorded, sentences
 from studio.speech.articulatory_targets import CONSONANTS, VOWELS
 from studio.speech.cast import TEST_LANGUAGES, TEST_VARIANTS, parts
 from studio.speech.coarticulation import RATE_HZ, articulation, phone_classes
 from studio.speech.corpus import accents, write_item
 from studio.speech.espeak import VARIANTS, _start_of_silence
-from studio.speech.festival import require_festival
+from studio.speech.festival import Line, require_festival, speak
 from studio.speech.festival_phones import _TABLES, ipa
 from studio.speech.flite import require_flite
 from studio.speech.phones import SILENCE, atomic_phones, closure_interval, ipa_of_arpabet, known_letters
@@ -85,6 +86,41 @@ def test_every_phone_of_festival_has_known_letters():
     assert ipa(["e1", "m", "b", "i1", "b", "ax", "#"], "catalan") == ["e", "m", "b", "i", "β", "ə", ""]
     assert ipa(["k::", "@:", "7"], "finnish") == ["k", "æ", "ø"]
     assert ipa(["r~*", "i:", "ch"], "czech") == ["rʃ", "i", "x"]
+
+
+def test_recordings_without_known_phones_have_no_closures():
+    rate_hz = 16000
+    samples = np.zeros(rate_hz, np.float32)
+    samples[4000:8000] = np.random.default_rng(0).normal(0, 0.1, 4000)
+    phones = recorded._sound_and_silence(samples, rate_hz)
+    assert [(p.start_s, p.end_s, p.symbol) for p in phones] == [
+        (0, 0.25, SILENCE),
+        (0.25, 0.5, "ə"),
+        (0.5, 1.0, SILENCE),
+    ]
+
+
+def test_alignments_are_whole():
+    times = recorded.allison_times()
+    assert len(times) > 150
+    for name, about in times.items():
+        phones = [Phone(*phone) for phone in about["phones"]]
+        assert all(a.end_s == b.start_s < b.end_s for a, b in pairwise(phones)), name
+        assert all(p.symbol in VOWELS or p.symbol in CONSONANTS or p.symbol == SILENCE for p in phones), name
+
+
+@pytest.mark.skipif(shutil.which("festival") is None, reason="festival is not installed")
+def test_festival_speaks_as_fast_as_asked():
+    try:
+        require_festival()
+    except ErlnetError:
+        pytest.skip("not all voices of festival are installed")
+    usual, slow = speak([Line('Bob said "maybe" to Pam.'), Line("Bob said maybe to Pam.", stretch=1.3)], "kdl")
+    assert sum(p.symbol in "bpm" for p in usual.phones) == 6
+    assert slow.phones[-1].end_s == pytest.approx(1.3 * usual.phones[-1].end_s, rel=0.02)
+    assert 0 <= len(usual.samples) / usual.sample_rate_hz - usual.phones[-1].end_s < 0.05
+    assert usual.kind == "festival"
+    assert (usual.language, usual.voice) == ("en", "festival-kdl")
 
 
 def test_the_burst_of_a_stop_is_not_its_closure():
