@@ -10,7 +10,7 @@ import numpy as np
 from ....errors import ErlnetError
 from ....face_track import FaceTrack
 from ...flame.correspondence import default_head
-from ..articulation import ARTICULATION, CHANNEL_RATE_HZ
+from ..articulation import CHANNEL_RATE_HZ
 from ..closure import runs
 from ..corpus.augmentation import Example, plain
 from ..corpus.folder import SpeechCorpus
@@ -20,6 +20,8 @@ from ..predictor import Heard, SpeechToFace
 
 SILENCE_S = 0.3
 """Silence before and after each recording; what is heard runs this much later than the times in its entry."""
+UNALIGNED = "alsa"
+"""The voice of which no phone times are known, only that there is no m, b or p in what it says."""
 NEUTRAL = np.zeros(STYLE_SIZE, np.float32)
 _AROUND_SPEECH = 10
 
@@ -69,7 +71,7 @@ class Case:
 
     def aligned(self) -> bool:
         """Whether the corpus knows the phones of the recording, and so its motion."""
-        return bool(self.example.motion[:, ARTICULATION.index("jaw")].any())
+        return self.voice != UNALIGNED
 
 
 def voice_name(entry: dict) -> str:
@@ -103,6 +105,19 @@ def case_of(model: SpeechToFace, corpus: SpeechCorpus, entry: dict, noise_db: fl
 def performed(model: SpeechToFace, samples: np.ndarray, style: str = "neutral", seed: int = 0) -> FaceTrack:
     """What a user gets for 16 kHz samples, on the default head, at 50 frames a second."""
     return model.predict(samples, SAMPLE_RATE_HZ, CHANNEL_RATE_HZ, default_head(), style, seed=seed)
+
+
+def in_a_row(examples: list[Example]) -> Example:
+    """Recordings one after the other, each cut to whole frames."""
+    hop = SAMPLE_RATE_HZ // CHANNEL_RATE_HZ
+    counts = [min(len(example.samples) // hop, len(example.motion)) for example in examples]
+    pairs = list(zip(examples, counts, strict=True))
+    return Example(
+        np.concatenate([example.samples[: count * hop] for example, count in pairs]),
+        np.concatenate([example.motion[:count] for example, count in pairs]),
+        np.concatenate([example.phones[:count] for example, count in pairs]),
+        np.concatenate([example.accents[:count] for example, count in pairs]),
+    )
 
 
 def noisy(samples: np.ndarray, ratio_db: float, seed: int) -> np.ndarray:

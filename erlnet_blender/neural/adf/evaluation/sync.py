@@ -17,7 +17,7 @@ from scipy.signal import find_peaks
 from ..articulation import CHANNEL_RATE_HZ, column
 from ..features import SAMPLE_RATE_HZ
 from ..predictor import SpeechToFace
-from .cases import Case, performed
+from .cases import Case, in_a_row, performed
 
 _LONGEST_LAG = 15
 _SIGMA_S = 0.12
@@ -88,10 +88,8 @@ class Spoken:
 
 def spoken_in_a_row(model: SpeechToFace, cases: list[Case]) -> Spoken:
     """The head's motion, in the neutral style, over all recordings, and the stresses that the corpus knows in them."""
-    samples = np.concatenate([case.example.samples for case in cases])
-    starts_s = np.cumsum([0, *(len(case.example.samples) for case in cases)]) / SAMPLE_RATE_HZ
-    stresses_s = [stresses(case.example.accents) + start for case, start in zip(cases, starts_s, strict=False)]
-    return Spoken(performed(model, samples).neck_pose, np.concatenate(stresses_s))
+    row = in_a_row([case.example for case in cases])
+    return Spoken(performed(model, row.samples).neck_pose, stresses(row.accents))
 
 
 def stresses(accents: np.ndarray) -> np.ndarray:
