@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from erlnet_blender.cli import main
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.neural.adf.articulation import (
     ARTICULATION,
+    CONTACTS,
     MOUTH,
     PHONE_CLASSES,
     column,
@@ -27,9 +29,21 @@ from erlnet_blender.neural.adf.evaluation.baselines import Baselines
 from erlnet_blender.neural.adf.evaluation.cases import SILENCE_S, Case, noisy
 from erlnet_blender.neural.adf.evaluation.events import correlations, errors_of, shares
 from erlnet_blender.neural.adf.evaluation.geometry import deviation, geometry, openings_mm, patch, shown, vertices_mm
+from erlnet_blender.neural.adf.evaluation.style import (
+    GIVEAWAYS,
+    Classifier,
+    Stretches,
+    accuracy,
+    by_rule,
+    correlation,
+    features,
+    seen_in,
+    trained_pairs,
+)
 from erlnet_blender.neural.adf.evaluation.sync import Spoken, beat_alignment, lag_ms
 from erlnet_blender.neural.adf.evaluation.truth import rule_made
 from erlnet_blender.neural.adf.predictor import Heard
+from erlnet_blender.neural.adf.style.catalogue import TEST_STYLES
 from erlnet_blender.neural.flame.lbs import FlameTensors, forward
 
 torch.set_num_threads(1)
@@ -163,6 +177,57 @@ def test_baselines_know_their_training_recordings_and_no_closures_by_energy(demo
     assert by_energy.shape == truth[: len(by_energy)].shape
     assert by_energy[:5].max() == 0
     assert by_energy[:, jaw].max() > known.mean[jaw]
+
+
+def babble(seconds: float, seed: int = 0) -> Example:
+    """Speech-like motion with its stresses, without a sound."""
+    random, count = np.random.default_rng(seed), round(50 * seconds)
+    motion = gaussian_filter1d(random.uniform(0, 1.2, (count, len(ARTICULATION))), 3, axis=0).clip(0, 1)
+    motion[:, [ARTICULATION.index(name) for name in CONTACTS]] = 0
+    accents = np.clip(gaussian_filter1d(random.standard_normal(count), 8) * 4, 0, 1.5)
+    phones = (np.arange(count) % 200 < 180).astype(np.int8)
+    return Example(np.zeros(count * 320, np.float32), motion.astype(np.float32), phones, accents.astype(np.float32))
+
+
+def test_statistics_are_those_of_the_style():
+    content = babble(40)
+    found = [features(seen_in(by_rule(one, content, 1), content.phones)) for one in TEST_STYLES]
+    of = lambda name: np.array([row[name] for row in found])  # noqa: E731
+    factor = lambda name: np.array([one.value[name] for one in TEST_STYLES])  # noqa: E731
+    habit = np.array([one.gains[0] for one in TEST_STYLES])
+    assert np.corrcoef(of("jaw std"), factor("jaw_amplitude") * habit)[0, 1] > 0.9
+    assert np.corrcoef(of("smile mean"), factor("smile"))[0, 1] > 0.97
+    assert np.corrcoef(of("brow_raise std"), factor("brow_accent"))[0, 1] > 0.9
+    assert np.corrcoef(of("yaw mean"), factor("head_yaw_deg"))[0, 1] > 0.9
+    assert np.corrcoef(of("yaw std"), factor("yaw_spread_deg"))[0, 1] > 0.7
+    assert np.corrcoef(of("blinks"), factor("blinks_per_minute"))[0, 1] > 0.7
+    assert correlation(found, found)["head_mean"] == pytest.approx(1)
+
+
+def test_classifier_assigns_rule_made_motion_and_not_strangers():
+    references, motions = trained_pairs(babble(120, 1), more=60)
+    short, long = Stretches(babble(120, 2)).take(4, 24), Stretches(babble(120, 3)).take(20, 24)
+
+    def shown(parts, seed):
+        pairs = zip(TEST_STYLES, parts, strict=False)
+        return [features(seen_in(by_rule(one, part, seed + n), part.phones)) for n, (one, part) in enumerate(pairs)]
+
+    told, said = shown(short, 100), shown(long, 200)
+    for without, least in (((), 0.95), (GIVEAWAYS, 0.9)):
+        distances = Classifier(references, motions, without).distances(told, said)
+        assert accuracy(distances) > least
+        assert accuracy(np.roll(distances, 1, axis=1)) < 0.2
+    blind = Classifier(references, motions, GIVEAWAYS)
+    hidden = [{**row, "smile mean": 9.0, "yaw mean": 90.0, "gaze yaw std": 9.0} for row in said]
+    assert np.array_equal(blind.distances(told, said), blind.distances(told, hidden))
+
+
+def test_stretches_are_mostly_speech():
+    content = babble(60)
+    content.phones[:1500] = 0
+    parts = Stretches(content).take(4, 10)
+    assert all((part.phones > 0).mean() >= 0.7 for part in parts)
+    assert {len(part.motion) for part in parts} == {200}
 
 
 @pytest.fixture(scope="module")

@@ -12,10 +12,10 @@ import numpy as np
 import torch
 
 from ..articulation import LOWEST
-from ..corpus.augmentation import Example, plain
+from ..corpus.augmentation import Example
 from ..corpus.folder import SpeechCorpus
 from ..features import log_mel, mel_power, reference_level
-from .cases import SILENCE_S, Case
+from .cases import Case, training_examples
 from .sync import energy
 from .truth import rule_made
 
@@ -36,9 +36,7 @@ class Baselines:
     """
 
     def __init__(self, corpus: SpeechCorpus) -> None:
-        entries = [entry for entry in corpus.entries("train") if entry.get("kind") != "tracked"]
-        chosen = np.unique(np.linspace(0, len(entries) - 1, min(RECORDINGS, len(entries))).astype(int))
-        examples = [plain(corpus.read(entries[index]), SILENCE_S) for index in chosen]
+        examples = training_examples(corpus, RECORDINGS)
         heard = [surroundings(example.samples) for example in examples]
         mouths = [rule_made(example) for example in examples]
         counts = [min(len(a), len(b)) for a, b in zip(heard, mouths, strict=True)]

@@ -93,6 +93,17 @@ def chosen_entries(corpus: SpeechCorpus, split: str, voice: str = "") -> list[di
     return entries
 
 
+def training_examples(corpus: SpeechCorpus, count: int) -> list[Example]:
+    """At most `count` training recordings whose motion is made by rule, spread evenly over the split.
+
+    Raises:
+        ErlnetError: there are none, or one is damaged.
+    """
+    entries = [entry for entry in chosen_entries(corpus, "train") if entry.get("kind") != "tracked"]
+    chosen = np.unique(np.linspace(0, len(entries) - 1, min(count, len(entries))).astype(int))
+    return [plain(corpus.read(entries[index]), SILENCE_S) for index in chosen]
+
+
 def case_of(model: SpeechToFace, corpus: SpeechCorpus, entry: dict, noise_db: float | None = None) -> Case:
     """Listen to one recording, under white noise at `noise_db` (speech over noise, powers of the whole) if given."""
     example = plain(corpus.read(entry), SILENCE_S)

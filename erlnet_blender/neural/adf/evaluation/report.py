@@ -16,16 +16,17 @@ from ..corpus.folder import SpeechCorpus
 from ..features import SAMPLE_RATE_HZ
 from ..predictor import SpeechToFace
 from .baselines import Baselines
-from .cases import NEUTRAL, Case, case_of, chosen_entries
+from .cases import NEUTRAL, Case, case_of, chosen_entries, in_a_row, training_examples
 from .events import correlations, errors_of, openness, resting, shares
 from .geometry import Shown, deviation, geometry, shown
+from .style import style_figures
 from .sync import beat_alignment, lags, spoken_in_a_row
 from .truth import rule_made
 
 _NOISE_CLIPS = 8
 _NOISE_DB = 15.0
 _RECORDED_KINDS = ("flite", "festival", "recorded")
-_WITHOUT_BILABIALS = "alsa"
+_STYLE_RECORDINGS = 200
 
 
 class Evaluation:
@@ -49,7 +50,7 @@ class Evaluation:
 
     def events(self) -> dict:
         """Closures, f/v, correlations; silence and noise; per voice too."""
-        strays = [case for case in self.cases if _WITHOUT_BILABIALS in case.voice]
+        strays = [case for case in self.cases if not case.aligned()]
         return {
             **_events(self.cases),
             "noise_motion": _noise_motion(self.model),
@@ -75,6 +76,13 @@ class Evaluation:
         rows = [spoken_in_a_row(self.model, group) for group in _grouped(_aligned(self.cases)).values()]
         return {**lags(self.cases), **(beat_alignment(rows) if rows else {}), "voices": self._by_voice(lags)}
 
+    def style(self) -> dict:
+        """Styles of unseen references; recordings of one voice say both the references and what is generated."""
+        voice = max(_grouped(_aligned(self.cases)).values(), key=lambda cases: sum(len(c.mouth) for c in cases))
+        training = in_a_row(training_examples(self.corpus, _STYLE_RECORDINGS))
+        told, said = (in_a_row([case.example for case in voice[half::2] or voice]) for half in (0, 1))
+        return {**style_figures(self.model, training, told, said), "style_voice": voice[0].voice}
+
     def baselines(self) -> dict:
         """The figures of the mouth for the three baselines."""
         known = Baselines(self.corpus)
@@ -99,7 +107,7 @@ class Evaluation:
         return {voice: figures(cases) for voice, cases in _grouped(self.cases).items()}
 
 
-PARTS = ("events", "noise", "geometry", "sync", "baselines")
+PARTS = ("events", "noise", "geometry", "sync", "style", "baselines")
 
 
 def evaluate(

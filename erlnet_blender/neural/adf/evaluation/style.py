@@ -41,6 +41,10 @@ STATISTICS = {
 }  # fmt: skip
 
 
+Statistics = dict[str, float]
+"""Statistics of a motion by name; `features` says which."""
+
+
 @dataclass(frozen=True)
 class Seen:
     """What a FaceTrack at 50 frames a second shows: mouth (T, 21), head (T, 3) and gaze (T, 6) radians, eyelids (T, 2);
@@ -76,7 +80,7 @@ def by_rule(style: Style, content: Example, seed: int) -> FaceTrack:
     return track_of(motion_in(style, content.motion, content.accents, (content.phones > 0).astype(np.float32), seed))
 
 
-def features(seen: Seen) -> dict[str, float]:
+def features(seen: Seen) -> Statistics:
     """Statistics by name.
 
     Over speaking frames: mean and std of each of SHAPES and EXPRESSION, and ``rhythm``, its mean speed over its std,
@@ -117,9 +121,7 @@ class Classifier:
         without: names of statistics (or their first words) that are kept from it.
     """
 
-    def __init__(
-        self, references: list[dict[str, float]], motions: list[dict[str, float]], without: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, references: list[Statistics], motions: list[Statistics], without: Iterable[str] = ()) -> None:
         hidden = set(without)
         self.names = [name for name in references[0] if name not in hidden and name.split()[0] not in hidden]
         told, shown = self._table(references), self._table(motions)
@@ -133,13 +135,13 @@ class Classifier:
         covariance += _RIDGE * np.diag(np.diag(covariance)) + np.diag(slack**2)
         self.precision = np.linalg.inv(covariance)
 
-    def distances(self, references: list[dict[str, float]], motions: list[dict[str, float]]) -> np.ndarray:
+    def distances(self, references: list[Statistics], motions: list[Statistics]) -> np.ndarray:
         """(M, R) squared Mahalanobis distance of each motion from what each reference lets expect."""
         expected = self._inputs(self._table(references)) @ self.weights
         off = self._table(motions)[:, None] - expected[None]
         return np.einsum("mrf,fg,mrg->mr", off, self.precision, off)
 
-    def _table(self, rows: list[dict[str, float]]) -> np.ndarray:
+    def _table(self, rows: list[Statistics]) -> np.ndarray:
         """(N, F); spreads as logarithms."""
         table = np.array([[row[name] for name in self.names] for row in rows])
         spreads = [index for index, name in enumerate(self.names) if name.endswith(" std")]
@@ -200,10 +202,10 @@ def _part(whole: Example, start: int, frames: int) -> Example:
     return Example(samples, whole.motion[rows], whole.phones[rows], whole.accents[rows])
 
 
-def trained_pairs(training: Example) -> tuple[list[dict[str, float]], list[dict[str, float]]]:
-    """Statistics of 4 s and of 20 s of other speech, by rule, in each training style and in 352 drawn as they are."""
+def trained_pairs(training: Example, more: int = _MORE_TRAINING_STYLES) -> tuple[list[Statistics], list[Statistics]]:
+    """Statistics of 4 s and of 20 s of other speech, by rule, in each training style and `more` drawn as they are."""
     random = np.random.default_rng(3)
-    styles = [*TRAINING_STYLES, *(random_style(random) for _ in range(_MORE_TRAINING_STYLES))]
+    styles = [*TRAINING_STYLES, *(random_style(random) for _ in range(more))]
     stretches = Stretches(training)
     pairs = zip(
         stretches.take(REFERENCE_S, len(styles)), stretches.take(GENERATED_S, len(styles), len(styles) // 2),
@@ -230,7 +232,7 @@ def style_figures(model: SpeechToFace, training: Example, told: Example, said: E
     def ruled(parts: list[Example], seed: int) -> list[FaceTrack]:
         return [by_rule(style, part, seed + n) for n, (style, part) in enumerate(zip(TEST_STYLES, parts, strict=True))]
 
-    def shown(tracks: list[FaceTrack], parts: list[Example]) -> list[dict[str, float]]:
+    def shown(tracks: list[FaceTrack], parts: list[Example]) -> list[Statistics]:
         return [features(seen_in(track, part.phones)) for track, part in zip(tracks, parts, strict=True)]
 
     references, lasting = ruled(short, 100), ruled(long, 500)
@@ -266,7 +268,7 @@ def performed_in(model: SpeechToFace, reference: FaceTrack, content: Example, se
         return performed(model, content.samples, str(path), seed)
 
 
-def correlation(ours: list[dict[str, float]], theirs: list[dict[str, float]]) -> dict[str, float]:
+def correlation(ours: list[Statistics], theirs: list[Statistics]) -> dict[str, float]:
     """Over styles, Pearson's r of each of `STATISTICS`, averaged over what it lists."""
 
     def of(name: str) -> float:
@@ -275,7 +277,7 @@ def correlation(ours: list[dict[str, float]], theirs: list[dict[str, float]]) ->
     return {title: float(np.mean([of(name) for name in names])) for title, names in STATISTICS.items()}
 
 
-def _blinks(model: SpeechToFace, references: list[FaceTrack], known: list[dict[str, float]], said: Stretches) -> float:
+def _blinks(model: SpeechToFace, references: list[FaceTrack], known: list[Statistics], said: Stretches) -> float:
     """Correlation over styles of the blink rate in 60 s generated with that in references of 60 s."""
     parts = said.take(LONG_REFERENCE_S, len(references))
     rates = []
