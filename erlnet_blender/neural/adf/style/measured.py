@@ -70,7 +70,7 @@ def track_code(track: FaceTrack, head: HeadModel, network: SpeechToFaceNetwork) 
         missing = [name for name, there in zip(MOUTH, seen, strict=True) if not there]
         note = f"style reference shows nothing of {', '.join(missing)}: neutral there"
         return np.concatenate([code_of(factors), np.zeros(RESIDUAL_SIZE, np.float32)]), note
-    return np.concatenate([code_of(factors), _residual(mouth, network)]), ""
+    return np.concatenate([code_of(factors), residual_code(mouth, network)]), ""
 
 
 def measured_factors(mouth: np.ndarray, seen: np.ndarray, head_rad: np.ndarray, eyelids: np.ndarray) -> np.ndarray:
@@ -117,8 +117,8 @@ def measured_factors(mouth: np.ndarray, seen: np.ndarray, head_rad: np.ndarray, 
     return np.clip(with_values(**found), LOWEST, HIGHEST)
 
 
-def _residual(mouth: np.ndarray, network: SpeechToFaceNetwork) -> np.ndarray:
-    """Mean residual code over windows of 4 s, the length it was trained on."""
+def residual_code(mouth: np.ndarray, network: SpeechToFaceNetwork) -> np.ndarray:
+    """(102,) mean residual code of (T, 21) MOUTH channels, over windows of 4 s, the length it was trained on."""
     length = int(_WINDOW_S * CHANNEL_RATE_HZ)
     starts = np.linspace(0, max(0, len(mouth) - length), _MOST_WINDOWS).astype(int)
     windows = [mouth[start : start + length] for start in sorted(set(starts.tolist()))]

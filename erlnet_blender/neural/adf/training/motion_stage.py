@@ -22,6 +22,7 @@ HEAD_VQ = {"features": 3, "stride": 8, "codes": 256, "levels": 1}
 _LEAST_SPREADS = {"expression": 0.05, "head": 0.1}
 _EXPRESSION_WINDOWS, _EXPRESSION_FRAMES = 24, 128
 _HEAD_WINDOWS, _HEAD_FRAMES = 16, 256
+_REFERENCE_FRAMES = 200
 _CLIPS = 400
 _SETUP_STREAM = 1 << 21
 
@@ -53,7 +54,8 @@ class MotionStage:
         plain = random.random(count) < 0.4
         traits = random_traits(random, count, plain)
         motion = styled_motion(*self.teacher.content(self.teacher.rows(random, count, frames)), traits)
-        mean, unit = mouth_units_of(observed(random, traits, plain))
+        references = self.teacher.references(random, traits, _REFERENCE_FRAMES)
+        mean, unit = mouth_units_of(observed(traits, plain, references))
         return (motion - mean) / unit
 
     def _head(self, random: np.random.Generator) -> Tensor:

@@ -16,7 +16,6 @@ from torch.nn import functional
 from ..articulation import SHAPES
 from ..network import SpeechToFaceNetwork
 from ..network.code_predictor import COARSEST, CodePredictor, CodeTower, halving_rounds
-from ..network.speech_encoder import SHAPE_COLUMNS
 from ..network.style_encoder import RESIDUAL_SIZE
 from ..style.factors import BEHAVIOUR_COLUMNS
 from ..style.rules import GAIN_SPREAD, OFFSET_SPREAD, Traits, random_traits, styled_motion
@@ -24,13 +23,15 @@ from .teacher import Content, Teacher, mouth_units_of, observed
 
 LEARNING_RATE = 1.5e-3
 CONTRAST, HABITS = 0.02, 0.02
-BATCH, WINDOW_FRAMES, REFERENCE_FRAMES = 16, 176, 200
+BATCH, WINDOW_FRAMES, REFERENCE_FRAMES = 16, 144, 200
 _EDGE = 24
 """Frames at both ends of a window whose motion hangs on what lies beyond: context only."""
-_HEAD_BATCH, _HEAD_TOKENS = 16, 64
+_HEAD_BATCH, _HEAD_TOKENS = 12, 64
 _CLIPS = 400
 _SETUP_STREAM = 1 << 22
 _HEARD_SHARE = 0.6
+_SHORT_SHARE = 0.6
+"""Of references that are 4 s long; the others are three times that."""
 _TEMPERATURE = 0.1
 _HABITS_SIZE = 2 * len(SHAPES) + 1
 
@@ -72,9 +73,12 @@ class StyleStage:
         content = self.teacher.content(rows, random.random(BATCH) < _HEARD_SHARE)
         traits = random_traits(random, BATCH, plain)
         target = styled_motion(*self.teacher.content(rows), traits)
-        residual = self.module["style_encoder"](self._references(random, traits))
+        pieces = 1 if random.random() < _SHORT_SHARE else 3
+        references = self.teacher.references(random, _twice(traits), pieces * REFERENCE_FRAMES)
+        residual = self.module["style_encoder"](references.reshape(-1, REFERENCE_FRAMES, references.shape[-1]))
+        residual = residual.view(2 * BATCH, pieces, -1).mean(1)
         shown = torch.from_numpy(~plain | (random.random(BATCH) < 0.3)).float()[:, None]
-        explicit = observed(random, traits, plain)
+        explicit = observed(traits, plain, references[:BATCH])
         # The behaviour of head, lids and eyes must not matter to the mouth.
         explicit[:, BEHAVIOUR_COLUMNS] = random.normal(0, 1, (BATCH, len(BEHAVIOUR_COLUMNS)))
         style = torch.cat([torch.from_numpy(explicit), residual[:BATCH] * shown], 1)
@@ -83,21 +87,12 @@ class StyleStage:
             loss = loss + self.contrast * contrastive(residual.view(2, BATCH, -1)[:, torch.from_numpy(~plain)])
         if self.habits:
             told = self.module["habits"](residual)
-            loss = loss + self.habits * (told - _habits_of(traits).repeat(2, 1)).square().mean()
+            loss = loss + self.habits * (told - _habits_of(_twice(traits))).square().mean()
         if "code_predictor" in self.module:
             towers = self.module["code_predictor"]
             loss = loss + self._expression_loss(towers.expression, content, style, mouth_units_of(explicit), target)
             loss = loss + 0.1 * self._head_loss(towers.head, random)
         return loss
-
-    def _references(self, random: np.random.Generator, traits: Traits) -> Tensor:
-        """(2B, T, 21) MOUTH channels of other speech in the styles, two of each."""
-        twice = Traits(*(tensor.repeat(2, *[1] * (tensor.ndim - 1)) for tensor in vars(traits).values()))
-        other = self.teacher.content(self.teacher.rows(random, 2 * BATCH, REFERENCE_FRAMES))
-        styled = styled_motion(*other, twice)
-        mouth = torch.cat([other[0], styled[..., len(SHAPES) :]], 2)
-        mouth[..., SHAPE_COLUMNS] = styled[..., : len(SHAPES)]
-        return mouth
 
     def _expression_loss(
         self, tower: CodeTower, content: Content, style: Tensor, units: tuple[Tensor, Tensor], target: Tensor
@@ -150,6 +145,10 @@ def contrastive(codes: Tensor) -> Tensor:
     unit = functional.normalize(codes.flatten(0, 1), dim=-1)
     likeness = (unit @ unit.T / _TEMPERATURE).masked_fill(torch.eye(2 * count, dtype=torch.bool), float("-inf"))
     return functional.cross_entropy(likeness, torch.arange(2 * count).roll(count))
+
+
+def _twice(traits: Traits) -> Traits:
+    return Traits(*(tensor.repeat(2, *[1] * (tensor.ndim - 1)) for tensor in vars(traits).values()))
 
 
 def _habits_of(traits: Traits) -> Tensor:

@@ -12,24 +12,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..articulation import CHANNEL_RATE_HZ
+from ..articulation import CHANNEL_RATE_HZ, MOUTH, SHAPES
 from ..behaviour import head_rotation
 from ..corpus.preparation import Prepared
 from ..motion import factors_of, head_units, mouth_units
 from ..network.code_predictor import CONTENT_SIZE
-from ..network.speech_encoder import SpeechEncoder, speaking_of
+from ..network.speech_encoder import SHAPE_COLUMNS, SpeechEncoder, speaking_of
 from ..network.style_encoder import RESIDUAL_SIZE
-from ..style.factors import HIGHEST, LOWEST, NAMES, code_of
-from ..style.rules import Traits, random_traits
+from ..style.factors import BEHAVIOUR_COLUMNS, NAMES, code_of
+from ..style.measured import measured_factors
+from ..style.rules import Traits, random_traits, styled_motion
 
 MOST_S = 7200
 HEAD_CLIP_S = 40
-_AMPLITUDES = [NAMES.index("jaw_amplitude"), NAMES.index("lip_amplitude")]
-_HEAD_RANGES = {
-    "head_pitch_deg": (-6.0, 8.0), "head_yaw_deg": (-10.0, 10.0), "head_roll_deg": (-6.0, 6.0),
-    "pitch_spread_deg": (0.4, 3.2), "yaw_spread_deg": (0.5, 4.5), "roll_spread_deg": (0.3, 2.6),
-    "head_tempo_hz": (0.12, 0.9), "nod_deg": (0.0, 6.0),
-}  # fmt: skip
 
 Content = tuple[Tensor, Tensor, Tensor]
 """Articulation (B, T, 11), accents (B, T) and speaking (B, T) at 50 Hz."""
@@ -80,10 +75,18 @@ class Teacher:
         tensor = torch.from_numpy(content)
         return tensor[..., :-2], tensor[..., -2], tensor[..., -1]
 
+    def references(self, random: np.random.Generator, traits: Traits, frames: int) -> Tensor:
+        """(B, T, 21) MOUTH channels of speech anywhere, in the styles."""
+        content = self.content(self.rows(random, len(traits.factors), frames))
+        styled = styled_motion(*content, traits)
+        mouth = torch.cat([content[0], styled[..., len(SHAPES) :]], 2)
+        mouth[..., SHAPE_COLUMNS] = styled[..., : len(SHAPES)]
+        return mouth
+
     def head_clips(self, random: np.random.Generator, count: int) -> HeadClips:
         """Clips of 40 s (or of the whole corpus, where that is shorter), each in a style of its own."""
         rows = self.rows(random, count, min(HEAD_CLIP_S * CHANNEL_RATE_HZ, len(self)))
-        factors = draw_head_factors(random, random_traits(random, count, np.ones(count, bool)).factors.numpy())
+        factors = random_traits(random, count, np.ones(count, bool)).factors.numpy()
         motion = np.zeros((*rows.shape, 3), np.float32)
         for index, values in enumerate(factors):
             _, accents, speaking = (tensor[0].numpy() for tensor in self.content(rows[index : index + 1]))
@@ -95,21 +98,17 @@ class Teacher:
         return HeadClips(rows, motion, styles)
 
 
-def draw_head_factors(random: np.random.Generator, factors: np.ndarray) -> np.ndarray:
-    """(B, 26) factor values with the head's drawn anew over the usual ranges; one in eight of each stays as it was."""
-    drawn = factors.copy()
-    for name, (low, high) in _HEAD_RANGES.items():
-        chosen = random.random(len(drawn)) > 1 / 8
-        drawn[chosen, NAMES.index(name)] = random.uniform(low, high, int(chosen.sum()))
-    return np.clip(drawn, LOWEST, HIGHEST)
+def observed(traits: Traits, plain: np.ndarray, references: Tensor) -> np.ndarray:
+    """(B, 26) explicit codes of styles: known where `plain`, else as measured in (B, T, 21) references.
 
-
-def observed(random: np.random.Generator, traits: Traits, plain: np.ndarray) -> np.ndarray:
-    """(B, 26) explicit codes of styles as they are seen in short references: amplitudes are off where not `plain`."""
-    code = code_of(traits.factors.numpy())
-    slack = random.normal(0, 0.5, (len(code), len(_AMPLITUDES)))
-    code[:, _AMPLITUDES] += slack * ~plain[:, None]
-    return code.astype(np.float32)
+    The behaviour of head, lids and eyes is drawn apart, as it must not matter to the mouth: see `StyleStage`.
+    """
+    factors, still = traits.factors.numpy().copy(), np.zeros((references.shape[1], 3), np.float32)
+    mouth_columns = [index for index in range(len(NAMES)) if index not in BEHAVIOUR_COLUMNS]
+    for index in np.flatnonzero(~plain):
+        measured = measured_factors(references[index].numpy(), np.ones(len(MOUTH), bool), still, still[:, :2])
+        factors[index, mouth_columns] = measured[mouth_columns]
+    return code_of(factors)
 
 
 def mouth_units_of(explicit: np.ndarray) -> tuple[Tensor, Tensor]:
