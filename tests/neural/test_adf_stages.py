@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 import torch
 
+from erlnet_blender.delivery import Delivery
 from erlnet_blender.neural.adf.articulation import ARTICULATION, SHAPES
+from erlnet_blender.neural.adf.behaviour import head_rotation
 from erlnet_blender.neural.adf.corpus.preparation import Prepared
 from erlnet_blender.neural.adf.motion import factors_of, head_motion, head_units, mouth_units, styled
 from erlnet_blender.neural.adf.network import SpeechToFaceNetwork
-from erlnet_blender.neural.adf.style.factors import NAMES, NEUTRAL, with_values
+from erlnet_blender.neural.adf.predictor import SpeechToFace
+from erlnet_blender.neural.adf.sound import Sound
+from erlnet_blender.neural.adf.style.factors import NAMES, NEUTRAL, values_of, with_values
 from erlnet_blender.neural.adf.style.presets import preset_code
 from erlnet_blender.neural.adf.training import motion_stage, run, style_stage
 from erlnet_blender.neural.adf.training.teacher import Teacher
@@ -121,6 +125,22 @@ def test_head_motion_follows_the_seed_and_windows_bound_it(trained):
     late = [curve.copy() for curve in talk]
     late[0][2000:] = 0
     assert np.array_equal(first[:900], head_motion(trained, *late, style, 5)[:900])
+
+
+def test_the_weights_say_whether_the_head_goes_by_codes(trained, monkeypatch, head):
+    sound = Sound.of(np.random.default_rng(0).normal(0, 0.1, 4 * 16000).astype(np.float32), 16000)
+    model = SpeechToFace(trained, {})
+    heard = model.hear(sound)
+    curves = heard.articulation, heard.accents, heard.speaking
+    tracks = {}
+    for ways in ((), ("head",)):
+        monkeypatch.setattr(trained, "by_codes", ways)
+        tracks[ways] = model.perform(sound, 50, head, Delivery(seed=2)).track()
+    style = preset_code("neutral")
+    drawn = head_motion(trained, *curves, style, 2)
+    assert np.abs(tracks[("head",)].neck_pose - drawn).max() < 0.02
+    assert np.abs(tracks[()].neck_pose - head_rotation(values_of(style), *curves[1:], 2)).max() < 0.02
+    assert np.array_equal(tracks[()].jaw_pose, tracks[("head",)].jaw_pose)
 
 
 def test_head_motion_has_the_units_of_its_style(trained):

@@ -15,10 +15,11 @@ from torch import Tensor
 
 from ...errors import Cancelled
 from .articulation import EXPRESSION, SHAPES
+from .behaviour import head_rotation
 from .network import MARGIN_FRAMES, SpeechToFaceNetwork
 from .network.code_predictor import CodeTower, draw_codes
 from .network.vqvae import MotionVQ
-from .style.factors import HIGHEST, LOWEST, NAMES, NEUTRAL, SPREAD
+from .style.factors import HIGHEST, LOWEST, NAMES, NEUTRAL, SPREAD, values_of
 
 WINDOW_FRAMES = 1024
 _HEAD_AXES = ("pitch", "yaw", "roll")
@@ -126,6 +127,17 @@ def head_motion(
     mean, unit = head_units(factors_of(style))
     turn_rad = np.deg2rad(mean + unit * motion)
     return np.clip(turn_rad, -_FURTHEST_HEAD_RAD, _FURTHEST_HEAD_RAD).astype(np.float32)
+
+
+def turned(
+    network: SpeechToFaceNetwork, articulation: np.ndarray, accents: np.ndarray, speaking: np.ndarray,
+    style: np.ndarray, seed: int, cancelled: Callable[[], bool] | None = None,
+) -> np.ndarray:  # fmt: skip
+    """(T, 3) head rotation in radians, by the way that the network's weights ask for: see `head_motion` and
+    `behaviour.head_rotation`."""
+    if "head" in network.by_codes:
+        return head_motion(network, articulation, accents, speaking, style, seed, cancelled)
+    return head_rotation(values_of(style), accents, speaking, seed)
 
 
 def _expected_latents(

@@ -23,6 +23,7 @@ from .articulation import CHANNEL_RATE_HZ, CONTACTS, MOUTH, column
 from .behaviour import behave
 from .behaviour.breath import with_breath
 from .closure import rest_gate, smoothstep
+from .motion import turned
 from .other_heads import spoken
 from .sound import Sound
 from .style.blended import BlendedStyle
@@ -99,7 +100,7 @@ class Performance:
             heard = self.model.hear(self.sound, low, high, self.progress, self.cancelled)
             self._spoke |= bool(rest_gate(heard.speaking)[start - low : end - low].any())
             codes = self.style.codes(low, high)
-            manner = self._manner(values_of(codes), heard, act, before)
+            manner = self._manner(codes, heard, act, before)
             mouth = with_breath(self.model.move(heard, codes, self.cancelled), manner[:, _BREATH])
             mouth = self._of_parts(mouth)
             before = manner[max(0, end - OVERLAP_FRAMES - low) :]
@@ -116,22 +117,24 @@ class Performance:
         mouth[:, [column(name) for name in off]] = 0
         return mouth
 
-    def _manner(self, values: dict, heard: Heard, act: int, before: np.ndarray | None) -> np.ndarray:
+    def _manner(self, codes: np.ndarray, heard: Heard, act: int, before: np.ndarray | None) -> np.ndarray:
         """(T, 12) head, eyelids, eyes and breath of an act, at rest where their part is off.
 
         Args:
+            codes: of the style, (128,) or (T, 128).
             before: the same of the act before, where this one overlaps it; they pass over at the middle.
         """
-        parts, seed = self.delivery.parts, self.delivery.seed
+        parts, seed, values = self.delivery.parts, self.delivery.seed, values_of(codes)
         if act:
             seed = int(np.random.SeedSequence([seed, act]).generate_state(1)[0])
         if self.delivery.blinks_per_minute:
             values |= {"blinks_per_minute": self.delivery.blinks_per_minute}
         # Eyes hold the viewer against the head, so they have to know of one that another motion moves, or nothing.
-        turn = None if "head" in parts else np.zeros((len(heard.speaking), 3), np.float32)
-        if before is not None and turn is None:
-            turn = behave(values, heard.accents, heard.speaking, seed).head
-            _pass_over(before[:, _TURN], turn, len(before))
+        turn = np.zeros((len(heard.speaking), 3), np.float32)
+        if "head" in parts:
+            turn = turned(self.model.network, heard.articulation, heard.accents, heard.speaking, codes, seed)
+            if before is not None:
+                _pass_over(before[:, _TURN], turn, len(before))
         motion = behave(values, heard.accents, heard.speaking, seed, turn)
         manner = np.concatenate([motion.head, motion.eyelids, motion.eyes, motion.breath[:, None]], 1)
         for part, columns in (("blinks", _LIDS), ("gaze", _EYES)):

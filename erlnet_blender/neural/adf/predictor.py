@@ -19,7 +19,6 @@ from ...formats.head_model import HeadModel
 from .articulation import (
     ARTICULATION,
     BILABIAL_CLASSES,
-    CONTACTS,
     LOWEST,
     MOUTH,
     PHONE_CLASSES,
@@ -28,6 +27,7 @@ from .articulation import (
 from .checkpoint import load_network
 from .closure import believed_closures, rest_gate
 from .features import SAMPLE_RATE_HZ
+from .motion import styled
 from .network import MARGIN_FRAMES, SpeechToFaceNetwork
 from .network.speech_encoder import CONTACT_COLUMNS, SHAPE_COLUMNS, speaking_of
 from .performance import Performance
@@ -140,17 +140,11 @@ class SpeechToFace:
         contacts[:, closure] = gate * believed_closures(
             heard.articulation[:, closure], heard.bilabial, self.closure_threshold
         )
-        content = [torch.from_numpy(curve)[None] for curve in (heard.articulation, heard.accents, heard.speaking)]
-        style = torch.from_numpy(np.asarray(code, np.float32))[None]
-        styled = np.zeros((count, len(MOUTH) - len(CONTACTS)), np.float32)
-        for start, end, low, high in windows(count, cancelled):
-            codes = style[:, low:high] if style.ndim == 3 else style
-            window = self.network.style_decoder(*(tensor[:, low:high] for tensor in content), codes)
-            styled[start:end] = window[0, start - low : end - low].numpy()
+        moved = styled(self.network, heard.articulation, heard.accents, heard.speaking, code, cancelled)
         mouth = np.zeros((count, len(MOUTH)), np.float32)
         mouth[:, CONTACT_COLUMNS] = contacts[:, CONTACT_COLUMNS]
-        mouth[:, SHAPE_COLUMNS] = styled[:, : len(SHAPES)] * self.gains * gate[:, None]
-        mouth[:, len(ARTICULATION) :] = styled[:, len(SHAPES) :]
+        mouth[:, SHAPE_COLUMNS] = moved[:, : len(SHAPES)] * self.gains * gate[:, None]
+        mouth[:, len(ARTICULATION) :] = moved[:, len(SHAPES) :]
         return np.clip(mouth, LOWEST, 1.3)
 
 
