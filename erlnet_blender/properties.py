@@ -143,17 +143,9 @@ class ERLNET_PG_speech(bpy.types.PropertyGroup):
         subtype="FACTOR",
         **_KEYED,
     )
-    parts: bpy.props.EnumProperty(
-        name="Parts",
-        description="What the bake keys; a part that is off keeps the keys it has. Shift-click for several",
-        items=[(name, label, text, 1 << index) for index, (name, label, text) in enumerate(PARTS)],
-        default={name for name, *_ in PARTS},
-        override={"LIBRARY_OVERRIDABLE"},
-        options={"ENUM_FLAG"},
-    )
     blinks: bpy.props.FloatProperty(
-        name="Blinks per Minute",
-        description="How often the eyes blink; 0 as the style has it",
+        name="Blink Rate",
+        description="Blinks a minute; 0 as the style has it",
         default=0.0,
         min=0.0,
         max=60.0,
@@ -164,6 +156,20 @@ class ERLNET_PG_speech(bpy.types.PropertyGroup):
     seed: bpy.props.IntProperty(
         name="Seed", description="Another number gives another head motion and other blinks", default=0, min=0, **_HELD
     )
+    __annotations__ |= {
+        f"use_{name}": bpy.props.BoolProperty(
+            name=label,
+            description=f"Whether a bake keys this: {text}. What is off keeps the keys it has",
+            default=True,
+            **_HELD,
+        )
+        for name, label, text in PARTS
+    }
+
+    @property
+    def parts(self) -> frozenset[str]:
+        """The parts of the face that a bake keys."""
+        return frozenset(name for name, *_ in PARTS if getattr(self, f"use_{name}"))
 
 
 class ERLNET_PG_object(bpy.types.PropertyGroup):

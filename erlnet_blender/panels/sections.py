@@ -81,17 +81,20 @@ def draw_style(layout: bpy.types.UILayout, rig: bpy.types.Object) -> None:
     row.enabled = shows
     row.prop(speech, "intensity", slider=True)
     if not shows:
-        paragraph(column, "Intensity is that of an emotion: choose or key one", "INFO")
+        paragraph(column, "No emotion is chosen or keyed", "INFO")
     column = layout.column()
-    column.row(align=True).prop(speech, "parts", expand=True)
+    grid = column.grid_flow(row_major=True, columns=3, even_columns=True, align=True)
+    grid.use_property_split = grid.use_property_decorate = False
+    for name, *_ in PARTS:
+        grid.prop(speech, f"use_{name}", toggle=True)
     off = [label for name, label, _ in PARTS if name not in speech.parts]
     if off:
-        paragraph(column, f"Off, keeps its keys: {', '.join(off)}", "INFO")
+        paragraph(column, f"Off, and keeps its keys: {', '.join(off)}", "INFO")
     column = layout.column()
     row = column.row()
-    row.enabled = "blinks" in speech.parts
+    row.enabled = speech.use_blinks
     row.prop(speech, "blinks")
-    if not row.enabled:
+    if not speech.use_blinks:
         paragraph(column, "Blinks are off", "INFO")
     layout.prop(speech, "seed")
 

@@ -34,7 +34,7 @@ def delivery_of(rig: bpy.types.Object, scene: bpy.types.Scene, first_frame: floa
         second_style=second,
         mix=_amount(rig, "mix", times) if second else 0.0,
         emotions=_emotions(rig, times, scene.render.fps / scene.render.fps_base),
-        parts=frozenset(speech.parts),
+        parts=speech.parts,
         blinks_per_minute=speech.blinks,
         seed=speech.seed,
     )

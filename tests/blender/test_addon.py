@@ -220,13 +220,13 @@ def test_files_remember_the_settings(tmp_path):
     bpy.ops.erlnet.start_here()
     rig = find_rig(bpy.context)
     speech = rig.erlnet.speech
-    speech.style, speech.strength, speech.parts = "sad", 0.5, {"mouth", "head"}
+    speech.style, speech.strength, speech.use_gaze = "sad", 0.5, False
     rig.erlnet.avatar = "//mine.safetensors"
     bpy.ops.wm.save_as_mainfile(filepath=str(tmp_path / "scene.blend"))
     bpy.ops.wm.open_mainfile(filepath=str(tmp_path / "scene.blend"))
     rig = find_rig(bpy.context)
     speech = rig.erlnet.speech
-    assert (speech.style, speech.strength, speech.parts) == ("sad", 0.5, {"mouth", "head"})
+    assert (speech.style, speech.strength, speech.parts) == ("sad", 0.5, {"mouth", "brows", "blinks", "head"})
     assert rig.erlnet.avatar == "//mine.safetensors"
 
 

@@ -10,6 +10,7 @@ import pytest
 import soundfile
 
 import erlnet_blender
+from erlnet_blender.delivery import PARTS
 from erlnet_blender.face_track import CHANNELS
 from erlnet_blender.operators.bake_speech import Bake
 from erlnet_blender.scene import jobs
@@ -220,7 +221,7 @@ def test_a_part_that_is_off_keeps_its_keys(rig, part):
     write_track(rig, random_track(head_of(rig), 20), 5, "Mine")
     owner = {channel.data_path: channel.parts for channel in track_channels(rig, random_track(head_of(rig), 2))}
     before = keys_of(rig)
-    speech.parts = speech.parts - {part}
+    setattr(speech, f"use_{part}", False)
     bpy.ops.erlnet.bake_speech()
     after = keys_of(rig)
     kept = [key for key in before if part in owner[key[0]]]
@@ -230,7 +231,8 @@ def test_a_part_that_is_off_keeps_its_keys(rig, part):
     assert all(after[key] == before[key] for key in kept)
     assert all(after[key] != before[key] for key in others)
     assert scene.frame_end > 60
-    speech.parts = set()
+    for other in PARTS:
+        setattr(speech, f"use_{other}", False)
     with pytest.raises(RuntimeError, match="Every part of the face is off"):
         bpy.ops.erlnet.bake_speech()
 
