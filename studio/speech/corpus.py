@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from math import gcd
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -88,8 +88,9 @@ def build(
     folder.mkdir(parents=True, exist_ok=True)
     plan = parts(espeak_minutes, flite_minutes, festival_minutes)
     items: list[dict] = []
-    with ProcessPoolExecutor() as pool:
-        for part, written in zip(plan, pool.map(partial(_write_part, folder, seed), plan), strict=True):
+    # A new process for each part: what espeak-ng says also depends on what it said before.
+    with get_context("spawn").Pool(maxtasksperchild=1) as pool:
+        for part, written in zip(plan, pool.imap(partial(_write_part, folder, seed), plan), strict=True):
             items += written
             minutes, closures = sum(i["duration_s"] for i in written) / 60, sum(len(i["closures"]) for i in written)
             report(f"{part.name}: {len(written)} recordings, {minutes:.1f} min, {closures} bilabials", flush=True)
