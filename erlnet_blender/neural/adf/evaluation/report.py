@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from .baselines import Baselines
 from .cases import NEUTRAL, Case, case_of, chosen_entries, in_a_row, training_examples
 from .events import correlations, errors_of, openness, resting, shares
 from .geometry import Shown, deviation, geometry, shown
+from .speed import memory, speed
 from .style import style_figures
 from .sync import beat_alignment, lags, spoken_in_a_row
 from .truth import rule_made
@@ -33,18 +33,16 @@ class Evaluation:
     """A model on the recordings of a split; each part of the report is a method of the same name.
 
     Args:
+        entries: of the split; weights: None for those that ship.
         baseline: weights of an earlier model to compare with.
     """
 
     def __init__(
-        self, model: SpeechToFace, corpus: SpeechCorpus, entries: list[dict], baseline: str | Path | None = None
+        self, corpus: SpeechCorpus, entries: list[dict], weights: str | Path | None, baseline: str | Path | None = None
     ) -> None:
-        self.model, self.corpus, self.entries = model, corpus, entries
-        started = time.perf_counter()
-        self.cases = [case_of(model, corpus, entry) for entry in entries]
-        busy_s = time.perf_counter() - started
+        self.model, self.corpus, self.entries, self.weights = SpeechToFace.load(weights), corpus, entries, weights
+        self.cases = [case_of(self.model, corpus, entry) for entry in entries]
         self.sound_s = sum(len(case.example.samples) for case in self.cases) / SAMPLE_RATE_HZ
-        self.real_time_factor = busy_s / self.sound_s
         self.baseline = SpeechToFace.load(baseline) if baseline is not None else None
         self._truths: dict[str, Shown] = {}
 
@@ -83,6 +81,14 @@ class Evaluation:
         told, said = (in_a_row([case.example for case in voice[half::2] or voice]) for half in (0, 1))
         return {**style_figures(self.model, training, told, said), "style_voice": voice[0].voice}
 
+    def speed(self) -> dict:
+        """Seconds for a second of sound, and to load."""
+        return speed(self.weights)
+
+    def memory(self) -> dict:
+        """Megabytes for ten minutes and for three hours; takes a few minutes itself."""
+        return memory(self.weights)
+
     def baselines(self) -> dict:
         """The figures of the mouth for the three baselines."""
         known = Baselines(self.corpus)
@@ -107,7 +113,8 @@ class Evaluation:
         return {voice: figures(cases) for voice, cases in _grouped(self.cases).items()}
 
 
-PARTS = ("events", "noise", "geometry", "sync", "style", "baselines")
+PARTS = ("events", "noise", "geometry", "sync", "style", "baselines", "speed")
+SLOW_PARTS = ("memory",)
 
 
 def evaluate(
@@ -120,28 +127,27 @@ def evaluate(
         weights: None for those that ship.
         voice: only voices whose name contains this, e.g. ``"slt"``.
         errors: a file to write each missed and made-up contact to, one JSON object a line.
-        only: which of `PARTS`.
+        only: which of `PARTS` and `SLOW_PARTS`.
         baseline: weights of an earlier model, for the part `baselines`.
 
     Raises:
         ErlnetError: no such corpus, voice or part, or unusable weights.
     """
-    unknown = sorted(set(only) - set(PARTS))
+    unknown = sorted(set(only) - {*PARTS, *SLOW_PARTS})
     if unknown:
         raise ErlnetError(f"No such part of the evaluation: {', '.join(unknown)}", "", f"choose of {', '.join(PARTS)}")
-    model, corpus = SpeechToFace.load(weights), SpeechCorpus(corpus_dir)
+    corpus = SpeechCorpus(corpus_dir)
     entries = chosen_entries(corpus, split, voice)
-    found = Evaluation(model, corpus, entries, baseline)
+    found = Evaluation(corpus, entries, weights, baseline)
     if errors is not None:
         write_errors(found.cases, errors)
     figures: dict = {
         "split": split,
         "recordings": len(entries),
         "duration_s": round(found.sound_s, 1),
-        "real_time_factor": found.real_time_factor,
     }
     voices: dict[str, dict] = {name: {} for name in _grouped(found.cases)}
-    for part in PARTS:
+    for part in (*PARTS, *SLOW_PARTS):
         if part in only:
             measured = getattr(found, part)()
             for name, of_voice in measured.pop("voices", {}).items():
