@@ -20,11 +20,8 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     speech = command.add_argument_group("speech")
     speech.add_argument("--split", choices=("test", "development", "train"), default="test", help="default: test")
     speech.add_argument("--voice", default="", metavar="V", help="only voices whose name contains this")
-    speech.add_argument(
-        "--only",
-        metavar="PARTS",
-        help="of events,noise,geometry,sync,style,baselines,speed (all by default) and memory (minutes)",
-    )
+    parts = "of events,noise,geometry,sync,style,baselines,speed, default: all these; also memory, which takes minutes"
+    speech.add_argument("--only", metavar="PARTS", help=parts)
     speech.add_argument("--baseline", type=Path, metavar="W", help="weights of an earlier model to compare with")
     speech.add_argument("--errors", type=Path, metavar="FILE", help="list every missed and made-up contact, as JSON")
 
