@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from . import arguments, conversion, figures, photo_fit, speech_options
+from . import arguments, conversion, corpus_import, figures, photo_fit, speech_options
 from .console import progress, quiet_blender
 from .errors import Cancelled, ErlnetError, WorkerError
 
@@ -87,6 +87,10 @@ def parser() -> argparse.ArgumentParser:
     every = (None, None)
     render.add_argument("--frames", type=arguments.frames, default=every, metavar="A-B", help="default: the scene's")
     _add_picture_options(render)
+
+    corpus_import.add_arguments(
+        command("corpus", corpus_import.import_corpus, "recordings with tracked faces to material for training")
+    )
 
     train = command("train", _train, "train speech to face, or an avatar")
     train.add_argument("what", choices=("speech", "avatar"))

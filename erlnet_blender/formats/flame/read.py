@@ -58,7 +58,7 @@ def read_flame(path: Path, companions: Companions | None = None) -> tuple[HeadMo
     """
     companions = companions or Companions()
     notes: list[str] = []
-    with _opened(path) as (file, budget):
+    with opened(path) as (file, budget):
         digest = hashlib.sha256()
         while block := file.read(1 << 20):
             digest.update(block)
@@ -98,7 +98,7 @@ def fingerprint(path: Path) -> str:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, Budget]]:
+def opened(path: Path) -> Iterator[tuple[BinaryIO, Budget]]:
     """A file and a budget for it; what no check foresaw is still one sentence and no traceback."""
     with open_regular(path) as file:
         try:
@@ -116,7 +116,7 @@ def _use(chosen: list[Path], found: list[Path], notes: list[str], use: Callable[
     """Use the chosen files, or else those found; only the chosen ones must be good."""
     for file_path in chosen or found:
         try:
-            with _opened(file_path) as (file, budget):
+            with opened(file_path) as (file, budget):
                 notes.append(f"{file_path.name}: {use(file, budget)}")
         except ErlnetError as error:
             if chosen:

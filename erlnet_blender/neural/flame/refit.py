@@ -184,7 +184,7 @@ class Transfer:
         expr = torch.as_tensor(track.expr, dtype=torch.float64)
         lids = torch.as_tensor(track.eyelids, dtype=torch.float64)
         motion = self._motion(expr, jaw, lids)
-        found, jaw = self._fit(motion, jaw)
+        found, jaw = self.fit(motion, jaw)
         if self.fits_lids:
             lids = found[:, -2:]
             found = found[:, :-2]
@@ -205,7 +205,12 @@ class Transfer:
         posed = forward(self.target, expr, _jaw_only(jaw), None, shape, lids).vertices
         return (posed - self.rest_target)[:, : len(self.weights) // 3]
 
-    def _fit(self, motion: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    def fit(self, motion: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+        """Coefficients (N, C) of `basis` and jaw (N, 3) for how far (N, P, 3) the points of the target should move.
+
+        Args:
+            start: (N, 3) the jaw to begin with, and to stay near to where the points do not tell.
+        """
         count, columns = len(motion), self.basis.shape[1]
         weighted = self.basis * self.weights[:, None]
         H = torch.zeros(count, columns + 3, columns + 3, dtype=torch.float64)
