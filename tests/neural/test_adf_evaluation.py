@@ -42,6 +42,7 @@ from erlnet_blender.neural.adf.evaluation.style import (
     trained_pairs,
 )
 from erlnet_blender.neural.adf.evaluation.sync import Spoken, beat_alignment, lag_ms
+from erlnet_blender.neural.adf.evaluation.table import END, ROWS, look_up, with_tables
 from erlnet_blender.neural.adf.evaluation.truth import rule_made
 from erlnet_blender.neural.adf.predictor import Heard
 from erlnet_blender.neural.adf.style.catalogue import TEST_STYLES
@@ -241,6 +242,26 @@ def test_speed_is_measured_in_another_process(monkeypatch):
         speed("gone.safetensors")
 
 
+def test_tables_are_written_between_the_marks_and_name_existing_figures():
+    page = (Path(__file__).parents[2] / "docs" / "adf.md").read_text(encoding="utf8")
+    figures = {"recordings": 2, "duration_s": 7.0, "split": "test", "alsa_false_closures": 1, "lve": 2.25,
+               "style": {"correlation": {"jaw": 0.9}}, "voices": {"flite-slt": {
+                   "closure_recall": 0.95, "fv_recall": None, "events": {"closure_recall": [19, 20]},
+                   "interval": {"closure_recall": [0.9, 1.0]}}}}  # fmt: skip
+    first = {"lve": 3.0}
+    changed = with_tables(page, figures, first)
+    assert changed.partition(END)[2] == page.partition(END)[2]
+    assert "| LVE (ARTalk), mm | least | **2.25** | 3.00 | – | – |" in changed
+    assert "| closure recall, slt | ≥ .95 | **.950** |" in changed
+    assert "| f/v recall, slt | ≥ .9 | **–** |" in changed
+    assert "| jaw amplitude | ≥ .9 | .90 | – |" in changed
+    assert "| flite-slt | 20 | .950 |" in changed
+    assert ".90 to 1.00" in changed
+    assert with_tables(changed, figures, first) == changed
+    with pytest.raises(ErlnetError, match="no place for the figures"):
+        with_tables("nothing", figures, first)
+
+
 @pytest.fixture(scope="module")
 def demo_corpus(tmp_path_factory, demo) -> Path:
     """A corpus of the one sentence whose phone times are known."""
@@ -273,6 +294,9 @@ def test_report_of_the_demo_recording(demo_corpus):
     assert figures["silence_motion"] < 0.05
     assert {"closure_recall", "lve", "sync_lag_ms"} <= set(figures["voices"]["flite-slt"])
     assert set(figures["noise_15db"]["voices"]) == {"flite-slt"}
+    elsewhere = ("it", "hu", "en-us", "style", "blink", "load", "memory", "real_time", "alsa")
+    for row in ROWS:
+        assert look_up(figures, row.path) is not None or any(word in row.path for word in elsewhere), row.path
     with pytest.raises(ErlnetError, match="Corpus has no recordings of voice 'rms'"):
         evaluate(demo_corpus, voice="rms")
     with pytest.raises(ErlnetError, match="No such part of the evaluation: smell"):
