@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +13,18 @@ from erlnet_blender.neural.adf.articulation import CONTACTS, MOUTH, column
 from erlnet_blender.neural.adf.style.catalogue import (
     TEST_STYLES,
     TRAINING_STYLES,
+    Motion,
+    Style,
     motion_in,
     random_style,
     table,
     training_style,
 )
 from erlnet_blender.neural.adf.style.factors import BEHAVIOUR, HIGHEST, LOWEST, NAMES, values_of
+from erlnet_blender.neural.adf.style.measured import measured_factors
 from erlnet_blender.neural.adf.style.presets import EMOTIONS, INTENSITIES, emotion_code, preset_code
+from studio.speech.coarticulation import articulation
+from studio.speech.spoken import Phone
 
 ROOT = Path(__file__).parents[2]
 
@@ -46,7 +52,7 @@ def test_the_list_in_the_documentation_is_the_catalogue():
 def test_every_factor_shows_in_the_motion_of_its_style():
     random, count = np.random.default_rng(0), 3000
     wave = np.convolve(random.random(count), np.hanning(20) / 10, "same")
-    articulation = np.repeat(np.clip(wave - 0.6, 0, 1)[:, None], 11, 1)
+    content = np.repeat(np.clip(wave - 0.6, 0, 1)[:, None], 11, 1)
     accents, speaking = np.clip(wave - 0.4, 0, 1) * 2, np.ones(count)
     plain = TEST_STYLES[0]
     contacts = [column(name) for name in CONTACTS]
@@ -58,10 +64,10 @@ def test_every_factor_shows_in_the_motion_of_its_style():
             factors[[NAMES.index(other) for other in ("smile", "frown", "brow_raise")]] = 0.3
             factors[NAMES.index(name)] = bound[NAMES.index(name)]
             style = type(plain)("", factors, plain.gains, plain.offsets, plain.smoothing)
-            motions.append(motion_in(style, articulation, accents, speaking, seed=0))
+            motions.append(motion_in(style, content, accents, speaking, seed=0))
         low, high = motions
         assert low.mouth.shape == (count, len(MOUTH))
-        assert np.array_equal(low.mouth[:, contacts], articulation[:, contacts].astype(np.float32))
+        assert np.array_equal(low.mouth[:, contacts], content[:, contacts].astype(np.float32))
         changed = [not np.allclose(a, b) for a, b in zip(vars(low).values(), vars(high).values(), strict=True)]
         assert any(changed[1:] if name in BEHAVIOUR else changed[:1]), name
         assert not any(changed[:1] if name in BEHAVIOUR else changed[1:]), name
@@ -84,3 +90,74 @@ def test_emotions_add_to_a_style_and_say_what_they_are():
     assert both["yaw_spread_deg"] > strong["sad"]["yaw_spread_deg"]
     with pytest.raises(ErlnetError, match=r"Unknown emotion, 'bored'.*neutral, happy, sad"):
         emotion_code("bored")
+
+
+@cache
+def invented_speech(duration_s: float, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(T, 11) articulation, accents and speaking at 50 Hz of syllables at random, with a pause now and then."""
+    random, phones, end_s = np.random.default_rng(seed), [], 0.0
+    accented: list[tuple[float, float]] = []
+    while end_s < duration_s - 0.6:
+        if random.random() < 0.06:
+            end_s += random.uniform(0.2, 0.7)
+        stressed = random.random() < 0.4
+        lengths = [("pbmtdnlszkfvwrgj", random.uniform(0.05, 0.11))]
+        lengths.append(("aeiouəɛɔʌɪæ", random.uniform(0.11, 0.22) if stressed else random.uniform(0.05, 0.1)))
+        for letters, length_s in lengths:
+            phones.append(Phone(end_s, end_s + length_s, str(random.choice(list(letters)))))
+            end_s += length_s
+        if stressed:
+            accented.append((end_s - phones[-1].duration_s / 2, random.uniform(0.5, 1.0)))
+    times_s = (np.arange(round(duration_s * 50)) + 0.5) / 50
+    accents = sum(height * np.exp(-0.5 * ((times_s - at_s) / 0.11) ** 2) for at_s, height in accented)
+    speaking = np.zeros(len(times_s))
+    for phone in phones:
+        speaking[(times_s >= phone.start_s) & (times_s < phone.end_s)] = 1
+    motion = articulation(phones, duration_s).reshape(len(times_s), 2, -1).mean(1)
+    return motion, np.clip(accents, 0, 1.5), speaking
+
+
+def measured(style: Style, seed: int, duration_s: float = 4.0) -> tuple[np.ndarray, Motion]:
+    """Factors measured in a few seconds of rule-made motion in a style, cut out of a longer one; and these seconds."""
+    count, before = round(duration_s * 50), 300
+    said = invented_speech(120.0, 0)
+    start = int(np.random.default_rng(seed).integers(0, len(said[0]) - count - before))
+    motion = motion_in(style, *(curve[start : start + before + count] for curve in said), seed=seed)
+    clip = Motion(*(curve[before:] for curve in vars(motion).values()))
+    seen = np.ones(len(MOUTH), bool)
+    return measured_factors(clip.mouth, seen, clip.head, clip.eyelids, clip.gaze), clip
+
+
+# What is asked of a reference of 4 s, over styles that training never sees.
+FLOORS = {
+    "smile": 0.95, "frown": 0.95, "brow_raise": 0.95, "brow_inner": 0.95, "brow_down": 0.95, "squint": 0.95,
+    "eye_wide": 0.95, "sneer": 0.95, "grimace": 0.95, "asymmetry": 0.95, "smile_accent": 0.6, "brow_accent": 0.6,
+    "head_pitch_deg": 0.9, "head_yaw_deg": 0.9, "head_roll_deg": 0.9, "pitch_spread_deg": 0.8,
+    "yaw_spread_deg": 0.8, "roll_spread_deg": 0.8, "head_tempo_hz": 0.5, "nod_deg": 0.6, "jaw_amplitude": 0.65,
+    "lip_amplitude": 0.75, "gaze_yaw_deg": 0.85, "gaze_pitch_deg": 0.85, "gaze_spread_deg": 0.5,
+}  # fmt: skip
+
+
+def test_factors_of_unseen_styles_are_measured_in_four_seconds():
+    pairs = [(style, *measured(style, index)) for index, style in enumerate(2 * TEST_STYLES)]
+    true = np.array([style.factors for style, _, _ in pairs])
+    found = np.array([factors for _, factors, _ in pairs])
+    correlation = {name: np.corrcoef(true[:, i], found[:, i])[0, 1] for i, name in enumerate(NAMES)}
+    print({name: round(float(value), 3) for name, value in correlation.items()})
+    short = {name: correlation[name] for name, floor in FLOORS.items() if not correlation[name] >= floor}
+    assert not short
+    # Amplitudes against what the lips did in these very seconds.
+    for name, channel, floor in (("jaw_amplitude", "jaw", 0.95), ("lip_amplitude", "stretch", 0.8)):
+        moved = [clip.mouth[:, column(channel)].std() for _, _, clip in pairs]
+        assert np.corrcoef(found[:, NAMES.index(name)], moved)[0, 1] > floor
+
+
+def test_blink_rate_is_measured_in_a_minute():
+    rates = [8.0, 16.0, 30.0] * 4
+    found = []
+    for seed, rate in enumerate(rates):
+        factors = TEST_STYLES[seed].factors.copy()
+        factors[NAMES.index("blinks_per_minute")] = rate
+        style = Style("", factors, TEST_STYLES[seed].gains, TEST_STYLES[seed].offsets, 0.0)
+        found.append(measured(style, seed, 90.0)[0][NAMES.index("blinks_per_minute")])
+    assert np.corrcoef(rates, found)[0, 1] > 0.85

@@ -49,8 +49,8 @@ YIELD_TO_CLOSURE = {
     "upper_lip_raise": 0.9,
     "lower_lip_depress": 0.9,
     "lip_tuck": 0.9,
-    "lip_of_sneer": 0.9,
 }
+_APART_JAW = 0.15
 _LEAST_TO_TILT = 0.1
 """Where less than this is shown in all, a difference between left and right is no asymmetry but noise."""
 
@@ -130,8 +130,8 @@ def expressions_of(
     """
     coefficients = np.zeros((len(mouth), len(names)), np.float32)
     values = {name: mouth[:, column(name)] for name in MOUTH}
-    values["lip_of_sneer"] = values["sneer"]
     closure = values["closure"]
+    values["lip_of_sneer"] = values["sneer"] * _apart(values["jaw"], closure)
     values |= {name: values[name] * (1 - share * closure) for name, share in YIELD_TO_CLOSURE.items()}
     named = {
         "mouth_close": closure * (JAW_OPEN_RAD * values["jaw"] / SEALED_JAW_RAD),
@@ -149,6 +149,11 @@ def expressions_of(
         if expression in names:
             coefficients[:, names.index(expression)] = np.clip(value, 0, 2 if expression == "mouth_close" else 1)
     return coefficients, [name for name in USED_EXPRESSIONS if name not in names]
+
+
+def _apart(jaw: np.ndarray, closure: np.ndarray) -> np.ndarray:
+    """How far the lips are apart, 0..1: a sneer lifts the upper lip no more than that, and parts no shut mouth."""
+    return np.clip(jaw / _APART_JAW, 0, 1) * np.clip(1 - closure, 0, 1)
 
 
 def mouth_of(jaw_pose: np.ndarray, expr: np.ndarray, names: list[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -205,10 +210,10 @@ def mouth_of(jaw_pose: np.ndarray, expr: np.ndarray, names: list[str]) -> tuple[
             mouth[:, column(channel)] -= share * given[other]
     if seen[column("upper_lip_raise")]:
         mouth[:, column("upper_lip_raise")] -= (
-            0.5 / 0.8 * mouth[:, column("sneer")] * (1 - YIELD_TO_CLOSURE["lip_of_sneer"] * closure)
+            0.5 / 0.8 * mouth[:, column("sneer")] * _apart(mouth[:, column("jaw")], closure)
         )
-    for channel in YIELD_TO_CLOSURE.keys() & set(MOUTH):
-        mouth[:, column(channel)] /= 1 - YIELD_TO_CLOSURE[channel] * closure
+    for channel, share in YIELD_TO_CLOSURE.items():
+        mouth[:, column(channel)] /= 1 - share * closure
     if seen[[column(channel) for channel in TILTED]].all():
         take("asymmetry", _asymmetry_of(expr, names, mouth))
     return np.clip(mouth, LOWEST, 2), seen

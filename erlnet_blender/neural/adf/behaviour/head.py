@@ -20,7 +20,7 @@ FAST, SLOW = 0.85, 0.53
 """Shares of the wander at the style's tempo, and at a quarter of it."""
 _BREATH_LIFT_DEG = 1.0
 _LEAST_ACCENT, _ACCENT_GAP_S = 0.3, 0.24
-_MISSED_ACCENTS = 0.12
+_MISSED_ACCENTS = 0.15  # of a normal distribution, about 0: one in eight
 _NOD_RISE_S, _NOD_FALL_S = 0.22, 0.42
 _LIFT_BEFORE_S, _LIFT_SHARE = 0.3, 0.22
 _ASIDE_SHARE = 0.2
@@ -60,20 +60,26 @@ def head_rotation(style: Mapping[str, Curve], accents: np.ndarray, talking: np.n
     return np.deg2rad(degrees, dtype=np.float32)
 
 
-def _nods(nod_deg: Curve, accents: np.ndarray, random: np.random.Generator) -> list[np.ndarray]:
-    """(T,) degrees for each axis: down with its lowest point at the peak of the accent, after a small lift.
+def beats(accents: np.ndarray) -> np.ndarray:
+    """Frames of the accents that a nod may fall on: their peaks."""
+    return find_peaks(accents, height=_LEAST_ACCENT, distance=int(_ACCENT_GAP_S * CHANNEL_RATE_HZ))[0]
 
-    The head stands still for a moment at that point, which is what makes it a beat. Not every accent has one, and a
-    nod leans aside a little.
+
+def nod(count: int, frames: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """(count,) down with the lowest point at each frame, after a small lift; about zero on the whole.
+
+    The head stands still for a moment at that point, which is what makes it a beat.
     """
-    count = len(accents)
-    peaks, _ = find_peaks(accents, height=_LEAST_ACCENT, distance=int(_ACCENT_GAP_S * CHANNEL_RATE_HZ))
-    chance, size, aside, tilt = random.standard_normal((len(peaks), 4)).T
-    size = np.where(np.abs(chance) < 0.15, 0, np.exp(0.25 * size)) * np.minimum(accents[peaks], 1) * at(nod_deg, peaks)
-    down = swell(count, peaks, _NOD_RISE_S, _NOD_FALL_S, size)
-    lift = swell(count, peaks - int(_LIFT_BEFORE_S * CHANNEL_RATE_HZ), 0.2, 0.2, _LIFT_SHARE * size)
-    nod = down - lift
-    return [
-        nod - smooth(nod, _NODS_ABOUT_ZERO_S),
-        *(swell(count, peaks, _NOD_RISE_S, _NOD_FALL_S, _ASIDE_SHARE * size * lean) for lean in (aside, tilt)),
-    ]
+    down = swell(count, frames, _NOD_RISE_S, _NOD_FALL_S, sizes)
+    lift = swell(count, frames - int(_LIFT_BEFORE_S * CHANNEL_RATE_HZ), 0.2, 0.2, _LIFT_SHARE * sizes)
+    return down - lift - smooth(down - lift, _NODS_ABOUT_ZERO_S)
+
+
+def _nods(nod_deg: Curve, accents: np.ndarray, random: np.random.Generator) -> list[np.ndarray]:
+    """(T,) degrees for each axis. Not every accent has a nod, and a nod leans aside a little."""
+    count, frames = len(accents), beats(accents)
+    chance, size, aside, tilt = random.standard_normal((len(frames), 4)).T
+    size = np.where(np.abs(chance) < _MISSED_ACCENTS, 0, np.exp(0.25 * size))
+    size *= np.minimum(accents[frames], 1) * at(nod_deg, frames)
+    leans = (swell(count, frames, _NOD_RISE_S, _NOD_FALL_S, _ASIDE_SHARE * size * lean) for lean in (aside, tilt))
+    return [nod(count, frames, size), *leans]

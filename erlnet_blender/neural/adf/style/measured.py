@@ -10,27 +10,32 @@ import torch
 from ....errors import ErlnetError
 from ....face_track import FaceTrack
 from ....formats.head_model import HeadModel
-from ..articulation import CHANNEL_RATE_HZ, MOUTH, SHAPES, column, mouth_of
+from ..articulation import CHANNEL_RATE_HZ, CONTACTS, EXPRESSION, MOUTH, SHAPES, column, mouth_of
+from ..behaviour.gaze import GAZE_GAIN
+from ..behaviour.timing import smooth
 from ..closure import runs
 from ..network import SpeechToFaceNetwork
 from ..network.style_encoder import RESIDUAL_SIZE
 from .factors import HIGHEST, LOWEST, NAMES, NEUTRAL, code_of, with_values
+from .head_statistics import head_statistics
 from .presets import preset_code
 
-# Standard deviations of the neutral rule-made corpus (development split), against which amplitudes are measured.
+# Standard deviations of the neutral rule-made corpus (development split), against which amplitudes are measured, and
+# how much each tells of the lips as a whole: some sounds are rare.
 _TYPICAL_SPREAD = {
     "jaw": 0.153, "pucker": 0.162, "funnel": 0.124, "stretch": 0.139, "upper_lip_raise": 0.043,
     "lower_lip_depress": 0.074,
 }  # fmt: skip
+_LIPS = {"pucker": 0.15, "funnel": 0.2, "stretch": 0.5, "upper_lip_raise": 0.05, "lower_lip_depress": 0.1}
 # 10 % to 90 % range of the smoothed accents: what a smile or brow that follows them moves by, per unit of its factor.
 _SLOW_ACCENT_RANGE, _ACCENT_RANGE = 0.48, 0.56
 _LEAST_JAW_SPREAD = 0.02
 _SHORTEST_S, _WINDOW_S = 1.0, 4.0
 _MOST_WINDOWS = 16
 _BLINK_PRIOR_S = 30.0
-_AMPLITUDE_PRIOR_S = 6.0
-# Of `head_motion.head_rotation` itself: cut-off over root-mean-square frequency, on clips of 12 s.
-_TEMPO_OF_FREQUENCY = 1.6
+_AMPLITUDE_PRIOR_S = 2.5
+_TALKING = 0.05
+_LEAST_BROW_RANGE = 0.04
 
 
 def style_code(style: str, strength: float, head: HeadModel, network: SpeechToFaceNetwork) -> tuple[np.ndarray, str]:
@@ -64,8 +69,8 @@ def track_code(track: FaceTrack, head: HeadModel, network: SpeechToFaceNetwork) 
     mouth, seen = mouth_of(track.jaw_pose, track.expr, names)
     mouth = _at_channel_rate(mouth, track.fps)
     head_rad = _at_channel_rate(track.rotation + track.neck_pose, track.fps)
-    eyelids = _at_channel_rate(track.eyelids, track.fps)
-    factors = measured_factors(mouth, seen, head_rad, eyelids)
+    eyes = _at_channel_rate(track.eyes_pose, track.fps)
+    factors = measured_factors(mouth, seen, head_rad, _at_channel_rate(track.eyelids, track.fps), eyes)
     if not seen.all():
         missing = [name for name, there in zip(MOUTH, seen, strict=True) if not there]
         note = f"style reference shows nothing of {', '.join(missing)}: neutral there"
@@ -73,48 +78,72 @@ def track_code(track: FaceTrack, head: HeadModel, network: SpeechToFaceNetwork) 
     return np.concatenate([code_of(factors), residual_code(mouth, network)]), ""
 
 
-def measured_factors(mouth: np.ndarray, seen: np.ndarray, head_rad: np.ndarray, eyelids: np.ndarray) -> np.ndarray:
+def measured_factors(
+    mouth: np.ndarray, seen: np.ndarray, head_rad: np.ndarray, eyelids: np.ndarray, eyes_rad: np.ndarray
+) -> np.ndarray:
     """(26,) factor values measured in motion at 50 Hz; neutral where nothing can be measured.
 
     Amplitudes are spreads against those of neutral speech; resting expression is the median, its liveliness the range
-    from 10 % to 90 %; blink rate leans towards the usual one, as a few seconds hold too few blinks to count. Nods
-    cannot be told from other pitch without the sound, and stay neutral.
+    from 10 % to 90 %; the head see `head_statistics`; blink rate leans towards the usual one, as a few seconds hold too
+    few blinks to count.
 
     Args:
-        mouth: (T, 21) of which `seen` (21,) can be believed; head_rad: (T, 3); eyelids: (T, 2).
+        mouth: (T, 21) of which `seen` (21,) can be believed; head_rad: (T, 3); eyelids: (T, 2); eyes_rad: (T, 6).
     """
-    found: dict[str, float] = {}
+    visible = {name: mouth[:, column(name)] for name in MOUTH if seen[column(name)]}
     duration_s = len(eyelids) / CHANNEL_RATE_HZ
-    spread = {name: float(mouth[:, column(name)].std()) for name in SHAPES if seen[column(name)]}
-    # What is said in a few seconds moves the lips as much as how it is said: the shorter, the less is believed.
+    shapes = [visible[name] for name in SHAPES if name in visible]
+    talking = (np.max(shapes, axis=0) > _TALKING).astype(float)
+    found = {**_amplitudes(visible, duration_s), **_expression(visible)}
+    found |= head_statistics(np.rad2deg(head_rad), talking, _accents(visible))
+    # Where they look, not how the eyes stand in the head: they make up for most of its turns.
+    look_deg = np.rad2deg((eyes_rad[:, :3] + eyes_rad[:, 3:]) / 2 + GAZE_GAIN * head_rad)
+    if eyes_rad.any():
+        found["gaze_pitch_deg"], found["gaze_yaw_deg"] = map(float, np.median(look_deg[:, :2], axis=0))
+        found["gaze_spread_deg"] = float(look_deg[:, 1].std())
+    count = len(runs(eyelids.mean(1) > 0.5))
+    usual = NEUTRAL[NAMES.index("blinks_per_minute")]
+    found["blinks_per_minute"] = 60 * (count + usual / 60 * _BLINK_PRIOR_S) / (duration_s + _BLINK_PRIOR_S)
+    return np.clip(with_values(**found), LOWEST, HIGHEST)
+
+
+def _amplitudes(visible: dict[str, np.ndarray], duration_s: float) -> dict[str, float]:
+    """What is said in a few seconds moves the lips as much as how it is said: the shorter, the less is believed."""
+    ratio = {name: float(visible[name].std()) / typical for name, typical in _TYPICAL_SPREAD.items() if name in visible}
+    if ratio["jaw"] * _TYPICAL_SPREAD["jaw"] <= _LEAST_JAW_SPREAD:
+        return {}
     belief = duration_s / (duration_s + _AMPLITUDE_PRIOR_S)
-    if spread["jaw"] > _LEAST_JAW_SPREAD:
-        found["jaw_amplitude"] = (spread["jaw"] / _TYPICAL_SPREAD["jaw"]) ** belief
-        lips = [name for name in spread if name != "jaw"]
-        if lips:
-            moved, typical = (np.linalg.norm([table[name] for name in lips]) for table in (spread, _TYPICAL_SPREAD))
-            found["lip_amplitude"] = float(max(moved / typical, 0.1)) ** belief
-    for name in ("smile", "frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide"):
-        if seen[column(name)]:
-            low, middle, high = np.quantile(mouth[:, column(name)], [0.1, 0.5, 0.9])
+    found = {"jaw_amplitude": ratio["jaw"] ** belief}
+    weights = {name: weight for name, weight in _LIPS.items() if name in ratio}
+    if weights:
+        logs = [weight * np.log(max(ratio[name], 0.05)) for name, weight in weights.items()]
+        found["lip_amplitude"] = float(np.exp(belief * sum(logs) / sum(weights.values())))
+    return found
+
+
+def _expression(visible: dict[str, np.ndarray]) -> dict[str, float]:
+    found: dict[str, float] = {}
+    for name in EXPRESSION:
+        if name in visible:
+            low, middle, high = np.quantile(visible[name], [0.1, 0.5, 0.9])
             found[name] = float(low if name == "brow_raise" else middle)
             if name == "smile":
                 found["smile_accent"] = float(high - low) / _SLOW_ACCENT_RANGE
             if name == "brow_raise":
                 found["brow_accent"] = float(high - low) / _ACCENT_RANGE
-    degrees = np.rad2deg(head_rad)
-    for index, axis in enumerate(("pitch", "yaw", "roll")):
-        found[f"head_{axis}_deg"] = float(degrees[:, index].mean())
-        found[f"{axis}_spread_deg"] = float(degrees[:, index].std())
-    # Speed over spread is 2π times the root-mean-square frequency (Rice 1945); pitch is left out, for its nods.
-    speed_deg_s = np.sqrt(np.mean(np.diff(degrees[:, 1:], axis=0) ** 2, axis=0)).sum() * CHANNEL_RATE_HZ
-    spread_deg = degrees[:, 1:].std(0).sum()
-    if spread_deg > 0.1:
-        found["head_tempo_hz"] = _TEMPO_OF_FREQUENCY * float(speed_deg_s / spread_deg) / (2 * np.pi)
-    count = len(runs(eyelids.mean(1) > 0.5))
-    usual = NEUTRAL[NAMES.index("blinks_per_minute")]
-    found["blinks_per_minute"] = 60 * (count + usual / 60 * _BLINK_PRIOR_S) / (duration_s + _BLINK_PRIOR_S)
-    return np.clip(with_values(**found), LOWEST, HIGHEST)
+    return found
+
+
+def _accents(visible: dict[str, np.ndarray]) -> np.ndarray:
+    """(T,) 0..about 1: accents, as brows that move show them, else as the mouth does: open, and in no hurry."""
+    if "brow_raise" in visible and np.ptp(visible["brow_raise"]) > _LEAST_BROW_RANGE:
+        shown = visible["brow_raise"]
+    else:
+        contacts = [visible[name] for name in CONTACTS if name in visible]
+        free = 1 - np.clip(np.max(contacts, axis=0), 0, 1) if contacts else 1.0
+        shown = smooth(np.linalg.norm([visible[name] for name in SHAPES if name in visible], axis=0) * free, 0.3)
+    low, high = np.quantile(shown, [0.1, 0.95])
+    return np.clip((shown - low) / max(high - low, 1e-3), 0, 1.5)
 
 
 def residual_code(mouth: np.ndarray, network: SpeechToFaceNetwork) -> np.ndarray:

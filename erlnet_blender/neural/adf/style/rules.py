@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..articulation import ARTICULATION, EXPRESSION, SHAPES
+from ..behaviour.head import AXES
 from .factors import HIGHEST, LOWEST, NAMES, NEUTRAL
 
 _ACCENT_SMOOTHING = 9  # frames at 50 Hz: a brow is slower than a vowel
@@ -28,11 +29,13 @@ _USUAL: dict[str, tuple[float, float, float]] = {
     "brow_accent": (0.0, 0.7, 1.0),
     "sneer": (0.0, 0.6, 0.3), "grimace": (0.0, 0.6, 0.3), "asymmetry": (-0.6, 0.6, 0.4),
     "head_pitch_deg": (-8.0, 8.0, 0.8), "head_yaw_deg": (-10.0, 10.0, 0.8), "head_roll_deg": (-6.0, 6.0, 0.8),
-    "pitch_spread_deg": (0.5, 3.5, 1.0), "yaw_spread_deg": (0.7, 5.0, 1.0), "roll_spread_deg": (0.4, 2.8, 1.0),
     "head_tempo_hz": (0.18, 0.8, 1.0), "nod_deg": (0.0, 6.0, 1.0), "blinks_per_minute": (6.0, 34.0, 1.0),
     "gaze_yaw_deg": (-10.0, 10.0, 0.5), "gaze_pitch_deg": (-6.0, 6.0, 0.5), "gaze_spread_deg": (0.8, 5.0, 1.0),
 }  # fmt: skip
 _PLAIN_NEUTRAL = 0.15
+_SPREAD_COLUMNS = [NAMES.index(f"{axis}_spread_deg") for axis in AXES]
+LIVELY_SIGMA, OWN_SIGMA = 0.55, 0.25
+"""How much the logarithms of people's head spreads differ in all axes alike, and in each on its own; set by hand."""
 
 
 @dataclass
@@ -55,6 +58,9 @@ def random_traits(random: np.random.Generator, count: int, plain: np.ndarray) ->
     for name, (low, high, chance) in _USUAL.items():
         chosen = random.random(count) < chance
         factors[chosen, NAMES.index(name)] = random.uniform(low, high, int(chosen.sum()))
+    # A head that is lively in one axis is lively in the others.
+    lively = random.normal(0, LIVELY_SIGMA, (count, 1)) + random.normal(0, OWN_SIGMA, (count, 3))
+    factors[:, _SPREAD_COLUMNS] *= 1.2 * np.exp(lively)
     calm = random.random(count) < _PLAIN_NEUTRAL  # the neutral style itself must come out exactly
     factors[calm] = NEUTRAL
     keep = np.where(plain | calm, 0.0, 1.0)[:, None]
