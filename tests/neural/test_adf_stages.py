@@ -16,7 +16,7 @@ from erlnet_blender.neural.adf.predictor import SpeechToFace
 from erlnet_blender.neural.adf.sound import Sound
 from erlnet_blender.neural.adf.style.factors import NAMES, NEUTRAL, values_of, with_values
 from erlnet_blender.neural.adf.style.presets import preset_code
-from erlnet_blender.neural.adf.training import motion_stage, run, style_stage
+from erlnet_blender.neural.adf.training import code_stage, motion_stage, run, style_stage
 from erlnet_blender.neural.adf.training.teacher import Teacher
 
 torch.set_num_threads(1)
@@ -42,20 +42,23 @@ def prepared() -> Prepared:
 def _small(monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(run, "_SAVE_EVERY", 4)
-    for stage in (motion_stage, style_stage):
+    for stage in (motion_stage, code_stage):
         monkeypatch.setattr(stage, "_CLIPS", 6)
     monkeypatch.setattr(motion_stage, "_EXPRESSION_WINDOWS", 4)
     monkeypatch.setattr(motion_stage, "_HEAD_WINDOWS", 4)
     monkeypatch.setattr(style_stage, "BATCH", 4)
-    monkeypatch.setattr(style_stage, "_HEAD_BATCH", 4)
+    monkeypatch.setattr(code_stage, "BATCH", 4)
+    monkeypatch.setattr(code_stage, "_HEAD_BATCH", 4)
 
 
 def make(name: str, prepared: Prepared, steps: int) -> tuple[run.Stage, SpeechToFaceNetwork]:
     torch.manual_seed(1)
     network = SpeechToFaceNetwork(16, 2)
     stage = motion_stage.MotionStage(network, Teacher(prepared, 0), steps, 2e-3, 0)
-    if name == "style":
-        stage = style_stage.StyleStage(network, Teacher(prepared, 0, network.speech), steps, 2e-3, 0)
+    if name != "motion":
+        teacher = Teacher(prepared, 0, network.speech)
+        style = lambda: style_stage.StyleStage(network, teacher, steps, 2e-3)  # noqa: E731
+        stage = style() if name == "style" else code_stage.CodeStage(network, teacher, steps, 2e-3, 0)
     return stage, network
 
 
@@ -63,7 +66,7 @@ class KilledError(Exception):
     pass
 
 
-@pytest.mark.parametrize("name", ["motion", "style"])
+@pytest.mark.parametrize("name", ["motion", "style", "codes"])
 def test_a_killed_stage_ends_the_same(name, prepared, tmp_path, monkeypatch):
     quiet = lambda *text, **how: None  # noqa: E731
     whole = run.Run(make(name, prepared, 10)[0], tmp_path / "whole", 0, {})
@@ -105,9 +108,9 @@ def test_the_motion_stage_learns_to_tell_motion(prepared, tmp_path):
 def trained(prepared) -> SpeechToFaceNetwork:
     """All parts, not trained: what is tested of them holds for any weights."""
     with pytest.MonkeyPatch.context() as patch:
-        for stage in (motion_stage, style_stage):
+        for stage in (motion_stage, code_stage):
             patch.setattr(stage, "_CLIPS", 6)
-        return make("style", prepared, 1)[1].eval()
+        return make("codes", prepared, 1)[1].eval()
 
 
 def _talk(count: int) -> list[np.ndarray]:
@@ -190,7 +193,7 @@ def test_drawn_together_and_apart():
 
 def test_hidden_tokens_are_a_round_of_drawing():
     random = np.random.default_rng(0)
-    shares = [float(row.float().mean()) for row in style_stage.hidden_tokens(random, 300, 64)]
+    shares = [float(row.float().mean()) for row in code_stage.hidden_tokens(random, 300, 64)]
     assert max(shares) == 1.0
     assert min(shares) > 0.2
     assert 0.4 < np.mean(shares) < 0.9

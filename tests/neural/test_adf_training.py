@@ -46,10 +46,13 @@ def write_corpus(folder: Path, count: int = 8) -> None:
 
 
 def test_training_learns_and_a_resumed_run_ends_the_same(tmp_path, monkeypatch):
-    from erlnet_blender.neural.adf.training import motion_stage, run, style_stage
+    from erlnet_blender.neural.adf.training import code_stage, motion_stage, run, style_stage
 
-    for stage, name in ((motion_stage, "_EXPRESSION_WINDOWS"), (motion_stage, "_HEAD_WINDOWS"), (style_stage, "BATCH")):
-        monkeypatch.setattr(stage, name, 4)
+    sizes = {motion_stage: ("_EXPRESSION_WINDOWS", "_HEAD_WINDOWS"), style_stage: ("BATCH",), code_stage: ("BATCH",)}
+    for stage, names in sizes.items():
+        for name in names:
+            monkeypatch.setattr(stage, name, 4)
+    for stage in (motion_stage, code_stage):
         monkeypatch.setattr(stage, "_CLIPS", 6)
     write_corpus(tmp_path)
     quiet = lambda *text, **how: None  # noqa: E731
@@ -73,7 +76,7 @@ def test_training_learns_and_a_resumed_run_ends_the_same(tmp_path, monkeypatch):
     with pytest.raises(StopHereError):
         train(tmp_path, out, 20, channels=48, report=quiet)
     monkeypatch.setattr(run.Run, "_advance", advance)
-    assert train(tmp_path, out, 20, resume=True, channels=48, report=quiet)["steps"] == 50
+    assert train(tmp_path, out, 20, resume=True, channels=48, report=quiet)["steps"] == 70
     first, second = (load_network(tmp_path / f"{name}.safetensors")[0].state_dict() for name in ("whole", "halves"))
     assert all(torch.equal(first[name], second[name]) for name in first)
     with pytest.raises(ErlnetError, match="another steps"):

@@ -1,7 +1,8 @@
 """Training ADF: `erlnet train speech CORPUS -o OUT`, in stages that can be resumed.
 
-The speech encoder first (`speech_stage`), then codes for motion (`motion_stage`), then style on what is heard
-(`style_stage`). The weights of all parts lie in OUT; the state of stage S in OUT's name with `.S.state.safetensors`.
+The speech encoder first (`speech_stage`), then style on what is heard (`style_stage`): with these a head speaks. Then
+words for motion (`motion_stage`), and which of them fit what is heard (`code_stage`). The weights of all parts lie in
+OUT; the state of stage S in OUT's name with `.S.state.safetensors`.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from ..corpus.folder import SpeechCorpus
 from ..corpus.preparation import prepare
 from ..evaluation import calibrate
 from ..network import SpeechToFaceNetwork
-from . import motion_stage, speech_stage, style_stage
+from . import code_stage, motion_stage, speech_stage, style_stage
 from .batches import Batches
 from .run import Run, Stage
 from .teacher import Teacher
 
-STEPS = {"speech": 9000, "motion": 1500, "style": 2500}
+STEPS = {"speech": 9000, "style": 2500, "motion": 1200, "codes": 2000}
 _GENTLER = 1 / 3
 
 
@@ -66,6 +67,7 @@ def train(
     for name in STEPS:
         if name not in stages:
             continue
+        torch.manual_seed(seed)  # what a stage begins with must not hang on whether the one before was resumed
         stage = _stage(name, network, batches, steps or STEPS[name], rate, contrast, seed)
         run = Run(stage, out.with_suffix(f".{name}.state.safetensors"), seed, notes)
         if resume and run.state_path.is_file():
@@ -105,7 +107,9 @@ def _stage(
         rate *= motion_stage.LEARNING_RATE
         return motion_stage.MotionStage(network, Teacher(batches.data, seed), steps, rate, seed)
     teacher = Teacher(batches.data, seed, network.speech)
-    return style_stage.StyleStage(network, teacher, steps, rate * style_stage.LEARNING_RATE, seed)
+    if name == "style":
+        return style_stage.StyleStage(network, teacher, steps, rate * style_stage.LEARNING_RATE)
+    return code_stage.CodeStage(network, teacher, steps, rate * code_stage.LEARNING_RATE, seed)
 
 
 def _shipped(average: dict[str, torch.Tensor], network: SpeechToFaceNetwork) -> dict[str, torch.Tensor]:

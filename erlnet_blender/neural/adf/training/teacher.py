@@ -25,9 +25,39 @@ from ..style.rules import Traits, random_traits, styled_motion
 
 MOST_S = 7200
 HEAD_CLIP_S = 40
+REFERENCE_FRAMES = 200
+"""4 s: a piece of a reference that the style encoder sees at once."""
+HEARD_SHARE = 0.6
+_PLAIN_SHARE, _SHORT_SHARE = 0.4, 0.6
+"""Of styles without hidden habits; of references of one piece, where the others are of three."""
 
 Content = tuple[Tensor, Tensor, Tensor]
 """Articulation (B, T, 11), accents (B, T) and speaking (B, T) at 50 Hz."""
+
+
+@dataclass
+class Lesson:
+    """A batch of B windows of speech, each in a style.
+
+    Args:
+        content: what is heard for six in ten, what was said for the others; target: (B, T, 16) styled motion.
+        traits: the styles; plain: (B,) those without hidden habits, as presets are.
+        references: (2B, 200 or 600, 21) other speech in the styles, twice.
+        explicit: (B, 26) explicit codes: known where plain, else measured in the first references.
+        shown: (B, 1) 0 where the residual code is kept back, as for a preset.
+    """
+
+    content: Content
+    target: Tensor
+    traits: Traits
+    plain: Tensor
+    references: Tensor
+    explicit: np.ndarray
+    shown: Tensor
+
+    def style(self, residual: Tensor) -> Tensor:
+        """(B, 128) style codes with (B, R) residuals."""
+        return torch.cat([torch.from_numpy(self.explicit), residual * self.shown], 1)
 
 
 @dataclass
@@ -75,6 +105,21 @@ class Teacher:
         tensor = torch.from_numpy(content)
         return tensor[..., :-2], tensor[..., -2], tensor[..., -1]
 
+    def lesson(self, random: np.random.Generator, count: int, frames: int) -> Lesson:
+        """A batch to learn from."""
+        rows, plain = self.rows(random, count, frames), random.random(count) < _PLAIN_SHARE
+        traits = random_traits(random, count, plain)
+        twice = Traits(*(tensor.repeat(2, *[1] * (tensor.ndim - 1)) for tensor in vars(traits).values()))
+        pieces = 1 if random.random() < _SHORT_SHARE else 3
+        references = self.references(random, twice, pieces * REFERENCE_FRAMES)
+        explicit = observed(traits, plain, references[:count])
+        # The behaviour of head, lids and eyes must not matter to the mouth.
+        explicit[:, BEHAVIOUR_COLUMNS] = random.normal(0, 1, (count, len(BEHAVIOUR_COLUMNS)))
+        shown = torch.from_numpy(~plain | (random.random(count) < 0.3)).float()[:, None]
+        content = self.content(rows, random.random(count) < HEARD_SHARE)
+        target = styled_motion(*self.content(rows), traits)
+        return Lesson(content, target, traits, torch.from_numpy(plain), references, explicit, shown)
+
     def references(self, random: np.random.Generator, traits: Traits, frames: int) -> Tensor:
         """(B, T, 21) MOUTH channels of speech anywhere, in the styles."""
         content = self.content(self.rows(random, len(traits.factors), frames))
@@ -99,10 +144,7 @@ class Teacher:
 
 
 def observed(traits: Traits, plain: np.ndarray, references: Tensor) -> np.ndarray:
-    """(B, 26) explicit codes of styles: known where `plain`, else as measured in (B, T, 21) references.
-
-    The behaviour of head, lids and eyes is drawn apart, as it must not matter to the mouth: see `StyleStage`.
-    """
+    """(B, 26) explicit codes of styles: known where `plain`, else as measured in (B, T, 21) references."""
     factors, still = traits.factors.numpy().copy(), np.zeros((references.shape[1], 3), np.float32)
     mouth_columns = [index for index in range(len(NAMES)) if index not in BEHAVIOUR_COLUMNS]
     for index in np.flatnonzero(~plain):
