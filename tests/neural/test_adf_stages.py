@@ -94,7 +94,7 @@ def test_a_killed_stage_ends_the_same(name, prepared, tmp_path, monkeypatch):
 def test_the_motion_stage_learns_to_tell_motion(prepared, tmp_path):
     stage, network = make("motion", prepared, 120)
     random = np.random.default_rng(1)
-    motions = {"expression_vq": stage._expression(random, 8, 200), "head_vq": stage._head(random)}
+    motions = {"expression_vq": stage.expression(random, 8, 200), "head_vq": stage._head(random)}
     run.Run(stage, tmp_path / "state", 0, {}).go(lambda average: None, lambda *text, **how: None)
     network.eval()
     for (name, motion), most in zip(motions.items(), (0.5, 0.9), strict=True):

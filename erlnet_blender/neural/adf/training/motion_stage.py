@@ -38,7 +38,7 @@ class MotionStage:
         self.clips = teacher.head_clips(random, _CLIPS)
         if network.expression_vq is None or network.head_vq is None:
             network.expression_vq, network.head_vq = MotionVQ(**EXPRESSION_VQ), MotionVQ(**HEAD_VQ)
-            network.expression_vq.measure(self._expression(random, 100, 500), _LEAST_SPREADS["expression"])
+            network.expression_vq.measure(self.expression(random, 100, 500), _LEAST_SPREADS["expression"])
             network.head_vq.measure(torch.from_numpy(self.clips.motion), _LEAST_SPREADS["head"])
         for vq in (network.expression_vq, network.head_vq):
             vq.quantizer.restart_until = 0.7 * steps
@@ -46,10 +46,10 @@ class MotionStage:
 
     def loss(self, random: np.random.Generator) -> Tensor:
         """A batch of each."""
-        expression = self._expression(random, _EXPRESSION_WINDOWS, _EXPRESSION_FRAMES)
+        expression = self.expression(random, _EXPRESSION_WINDOWS, _EXPRESSION_FRAMES)
         return vq_loss(self.module["expression_vq"], expression) + vq_loss(self.module["head_vq"], self._head(random))
 
-    def _expression(self, random: np.random.Generator, count: int, frames: int) -> Tensor:
+    def expression(self, random: np.random.Generator, count: int, frames: int) -> Tensor:
         """(count, frames, 16) styled motion in units of what is seen of its style."""
         plain = random.random(count) < 0.4
         traits = random_traits(random, count, plain)
