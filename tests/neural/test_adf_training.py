@@ -56,8 +56,10 @@ def test_training_learns_and_a_resumed_run_ends_the_same(tmp_path, monkeypatch):
         monkeypatch.setattr(stage, "_CLIPS", 6)
     write_corpus(tmp_path)
     quiet = lambda *text, **how: None  # noqa: E731
-    whole = train(tmp_path, tmp_path / "whole.safetensors", 20, channels=48, report=quiet)
+    two = {"channels": 48, "stages": ("speech", "style"), "report": quiet}  # the others: test_adf_stages
+    whole = train(tmp_path, tmp_path / "whole.safetensors", 20, **two)
     short = train(tmp_path, tmp_path / "short.safetensors", 2, channels=48, report=quiet)
+    assert load_network(tmp_path / "short.safetensors")[0].code_predictor is not None
     assert all(whole["losses"][stage] < 0.95 * short["losses"][stage] for stage in ("speech", "style"))
 
     class StopHereError(Exception):
@@ -74,13 +76,13 @@ def test_training_learns_and_a_resumed_run_ends_the_same(tmp_path, monkeypatch):
     out = tmp_path / "halves.safetensors"
     monkeypatch.setattr(run.Run, "_advance", interrupted)
     with pytest.raises(StopHereError):
-        train(tmp_path, out, 20, channels=48, report=quiet)
+        train(tmp_path, out, 20, **two)
     monkeypatch.setattr(run.Run, "_advance", advance)
-    assert train(tmp_path, out, 20, resume=True, channels=48, report=quiet)["steps"] == 70
+    assert train(tmp_path, out, 20, resume=True, **two)["steps"] == 30
     first, second = (load_network(tmp_path / f"{name}.safetensors")[0].state_dict() for name in ("whole", "halves"))
     assert all(torch.equal(first[name], second[name]) for name in first)
     with pytest.raises(ErlnetError, match="another steps"):
-        train(tmp_path, out, 30, resume=True, channels=48, report=quiet)
+        train(tmp_path, out, 30, resume=True, **two)
 
 
 def test_training_without_a_corpus_says_how_to_make_one(tmp_path):
