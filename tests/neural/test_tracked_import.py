@@ -17,6 +17,7 @@ from erlnet_blender.neural.adf.articulation import MOUTH, column, mouth_of
 from erlnet_blender.neural.adf.checkpoint import load_network
 from erlnet_blender.neural.adf.closure import runs
 from erlnet_blender.neural.adf.corpus.folder import SpeechCorpus
+from erlnet_blender.neural.adf.corpus.preparation import prepare
 from erlnet_blender.neural.adf.corpus.tracked.importing import Settings, import_recordings
 from erlnet_blender.neural.adf.predictor import SpeechToFace
 from erlnet_blender.neural.adf.training import train
@@ -243,6 +244,19 @@ def test_the_speech_model_trains_on_it_alone_and_mixed(mixed, tmp_path, said, so
     done, corpus = imported(tmp_path, folder, append=mixed, split="train")
     assert done.items == 3
     assert len(corpus.entries("train")) == (7 if mixed else 3)
+    prepared = prepare(corpus, 0, quietly)
+    filmed = [index for index in range(len(prepared.pools)) if prepared.tracked_of(index) is not None]
+    assert {int(prepared.voices[index]) for index in filmed} == {int(prepared.voices[filmed[0]])}
+    assert len(filmed) >= 9
+    for index in filmed:
+        motion = prepared.motion[prepared.starts[index] : prepared.starts[index + 1]]
+        tracked = prepared.tracked_of(index)
+        assert tracked.mouth.shape == (len(motion), len(MOUTH))
+        # Moved and stretched as the neutral articulation is.
+        assert np.corrcoef(motion[:, 0], tracked.mouth[:, 0])[0, 1] > 0.9
+        assert np.abs(tracked.head).max() > 0.005
+    if mixed:
+        assert len(filmed) < (prepared.pools < 2).sum()
     figures = train(folder, tmp_path / "w.safetensors", 20, channels=48, stages=("speech",), report=quietly)
     assert figures["steps"] == 20
     assert np.isfinite(figures["losses"]["speech"])

@@ -24,12 +24,16 @@ Gap = tuple[float, float]
 
 @dataclass
 class Example:
-    """Augmented samples at 16 kHz and their targets at 50 Hz: motion (T, 11), phones (T,), accents (T,)."""
+    """Augmented samples at 16 kHz and their targets at 50 Hz: motion (T, 11), phones (T,), accents (T,).
+
+    `tracked`: how a filmed person really moved, (T, 32), see `TrackedMotion.joined`; None for the others.
+    """
 
     samples: np.ndarray
     motion: np.ndarray
     phones: np.ndarray
     accents: np.ndarray
+    tracked: np.ndarray | None = None
 
 
 def kind_of(entry: dict) -> str:
@@ -119,7 +123,12 @@ def placed(
     nearest = np.clip((source_s * recording.rate_hz).astype(int), 0, len(known_s) - 1)
     phones = np.where(speaking, recording.phones[nearest], 0)
     accents = np.interp(source_s, known_s, recording.accents) * moving
-    return Example(sound, motion.astype(np.float32), phones.astype(np.int8), accents.astype(np.float32))
+    tracked = None
+    if recording.tracked is not None:  # in the silences the face holds still, and the mouth rests
+        columns = recording.tracked.joined().T
+        tracked = np.stack([np.interp(source_s, known_s, column) for column in columns], 1).astype(np.float32)
+        tracked[:, : len(ARTICULATION)] *= moving[:, None]
+    return Example(sound, motion.astype(np.float32), phones.astype(np.int8), accents.astype(np.float32), tracked)
 
 
 def noise_only(random: np.random.Generator, duration_s: float = 4.0) -> Example:

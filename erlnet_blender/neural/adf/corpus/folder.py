@@ -31,6 +31,15 @@ class TrackedMotion:
     eyelids: np.ndarray
     gaze: np.ndarray
 
+    def joined(self) -> np.ndarray:
+        """(N, 32) the four side by side."""
+        return np.concatenate([getattr(self, name) for name in TRACKED], 1)
+
+    @classmethod
+    def parted(cls, rows: np.ndarray) -> TrackedMotion:
+        """The inverse of `joined`, for (..., 32) of any leading shape."""
+        return cls(*np.split(rows, np.cumsum(list(TRACKED.values()))[:-1], axis=-1))
+
 
 TRACKED = {"mouth": len(MOUTH), "head": 3, "eyelids": 2, "gaze": 6}
 

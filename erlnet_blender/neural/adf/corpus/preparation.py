@@ -24,7 +24,7 @@ from ....formats.npz import read_npz
 from ..articulation import ARTICULATION
 from ..features import MEL_BANDS, log_mel, mel_power, reference_level
 from .augmentation import Example, augmented, kind_of, noise_only
-from .folder import SpeechCorpus
+from .folder import TRACKED, SpeechCorpus, TrackedMotion
 
 _REVISION = 4
 _NOISE_EVERY = 16
@@ -34,8 +34,10 @@ _VERSIONS = 4
 RULE_MADE, RECORDED, NO_SPEECH = range(3)
 _TIMELINES = {
     "mel": (np.float16, MEL_BANDS), "motion": (np.float16, len(ARTICULATION)), "phones": (np.int8, 0),
-    "accents": (np.float16, 0),
+    "accents": (np.float16, 0), "tracked": (np.float16, sum(TRACKED.values())),
 }  # fmt: skip
+# Corpora without filmed people have none of these.
+_OF_FILMED_PEOPLE = ("tracked", "tracked_starts")
 
 
 @dataclass
@@ -46,6 +48,8 @@ class Prepared:
         mel: (2T, 80) float16 at 100 Hz; motion: (T, 11) float16; phones: (T,) int8; accents: (T,) float16.
         starts: (n + 1,) int64; pools: (n,) int8: 0 = rule-made voices (espeak-ng), 1 = voices of recorded speakers,
             2 = no speech; voices: (n,) int32: which voice of the corpus, in order of first appearance; -1 = none.
+        tracked: (M, 32) float16, `TrackedMotion.joined` of the examples of filmed people, where there are any;
+            tracked_starts: (n + 1,) int64, where those of example i begin and end.
     """
 
     mel: np.ndarray
@@ -55,6 +59,15 @@ class Prepared:
     starts: np.ndarray
     pools: np.ndarray
     voices: np.ndarray
+    tracked: np.ndarray | None = None
+    tracked_starts: np.ndarray | None = None
+
+    def tracked_of(self, index: int) -> TrackedMotion | None:
+        """How a filmed person moved in example `index`, frame by frame with its motion; None for the others."""
+        if self.tracked is None or self.tracked_starts is None:
+            return None
+        begin, end = self.tracked_starts[index : index + 2]
+        return TrackedMotion.parted(self.tracked[begin:end].astype(np.float32)) if end > begin else None
 
 
 def prepare(
@@ -103,6 +116,7 @@ def read_prepared(folder: Path) -> Prepared:
         arrays = {
             field.name: np.load(folder / f"{field.name}.npy", mmap_mode="r", allow_pickle=False)
             for field in fields(Prepared)
+            if field.name not in _OF_FILMED_PEOPLE or (folder / f"{field.name}.npy").exists()
         }
     except (OSError, ValueError) as error:
         raise ErlnetError("Prepared corpus is damaged", folder, "delete this folder") from error
@@ -178,6 +192,8 @@ def _prepare_chunk(
             motion=np.concatenate([example.motion for _, example in made]).astype(np.float16),
             phones=np.concatenate([example.phones for _, example in made]),
             accents=np.concatenate([example.accents for _, example in made]).astype(np.float16),
+            tracked=np.concatenate([_tracked(example) for _, example in made]),
+            tracked_lengths=np.array([len(_tracked(example)) for _, example in made], np.int64),
             lengths=np.array([len(example.motion) for _, example in made], np.int64),
             pools=np.array(pools, np.int8),
             voices=np.array(voices, np.int32),
@@ -191,7 +207,14 @@ def _features(example: Example, random: np.random.Generator) -> tuple[np.ndarray
     reference = reference_level(power.mean(1)) * 10 ** (random.uniform(-5, 5) / 10)
     count = min(len(power) // 2, len(example.motion))
     mel = log_mel(power[: 2 * count], reference).numpy().astype(np.float16)
-    return mel, Example(example.samples[:0], example.motion[:count], example.phones[:count], example.accents[:count])
+    curves = (example.motion[:count], example.phones[:count], example.accents[:count])
+    return mel, Example(example.samples[:0], *curves, None if example.tracked is None else example.tracked[:count])
+
+
+def _tracked(example: Example) -> np.ndarray:
+    """(T, 32) float16, no rows for those who were not filmed."""
+    rows = np.zeros((0, sum(TRACKED.values()))) if example.tracked is None else example.tracked
+    return rows.astype(np.float16)
 
 
 def _join(parts: list[Path], folder: Path) -> None:
@@ -202,12 +225,17 @@ def _join(parts: list[Path], folder: Path) -> None:
     small = [{name: array for name, array in read(path).items() if name not in _TIMELINES} for path in parts]
     starts = np.concatenate([[0], *[arrays["lengths"] for arrays in small]]).cumsum()
     np.save(folder / "starts.npy", starts)
+    followed = np.concatenate([[0], *[arrays["tracked_lengths"] for arrays in small]]).cumsum()
+    timelines = [name for name in _TIMELINES if name != "tracked" or followed[-1]]
+    if followed[-1]:
+        np.save(folder / "tracked_starts.npy", followed)
     for name in ("pools", "voices"):
         np.save(folder / f"{name}.npy", np.concatenate([arrays[name] for arrays in small]))
     with ExitStack() as stack:
-        files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in _TIMELINES}
-        for name, (kind, columns) in _TIMELINES.items():
-            rows = int(starts[-1]) * (2 if name == "mel" else 1)
+        files = {name: stack.enter_context((folder / f"{name}.npy").open("wb")) for name in timelines}
+        for name in timelines:
+            kind, columns = _TIMELINES[name]
+            rows = int(followed[-1]) if name == "tracked" else int(starts[-1]) * (2 if name == "mel" else 1)
             header = {
                 "descr": np.dtype(kind).str,
                 "fortran_order": False,
