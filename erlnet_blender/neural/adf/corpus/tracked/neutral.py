@@ -95,23 +95,23 @@ class Manner:
 def manner_of(performances: list[Performance]) -> Manner:
     """Measure a speaker in all that there is of them."""
     sealed_mm = _sealed_mm(performances)
-    mouths, gates, heads, lids, seen = [], [], [], [], np.zeros(len(MOUTH), bool)
+    mouths, gates, others, seen = [], [], [], np.zeros(len(MOUTH), bool)
     for one in performances:
         count = min(len(one.gate), int(one.face_times_s[-1] * CHANNEL_RATE_HZ) + 1)
         times_s = (np.arange(count) + 0.5) / CHANNEL_RATE_HZ
         mouth, seen = one.mouth_at(times_s, seals_of(one, sealed_mm))
         mouths.append(mouth)
         gates.append(one.gate_at(times_s))
-        heads.append(one.at(times_s, one.face.head))
-        lids.append(one.at(times_s, one.face.eyelids))
-    mouth, gate, head, lid = (np.concatenate(parts) for parts in (mouths, gates, heads, lids))
+        others.append(one.at(times_s, np.concatenate([one.face.head, one.face.eyelids, one.face.gaze], 1)))
+    mouth, gate, other = (np.concatenate(parts) for parts in (mouths, gates, others))
     pause, columns = gate < 0.01, [column(name) for name in SHAPES]
     resting = np.zeros(len(SHAPES), np.float32)
     if pause.sum() > _ENOUGH_PAUSE_S * CHANNEL_RATE_HZ:
         resting = np.median(mouth[pause][:, columns], axis=0)
     mouth[:, columns] = np.clip(mouth[:, columns] - resting, 0, None)
     speaking = gate > 0.5
-    factors = measured_factors(mouth[speaking], seen, head[speaking], lid[speaking])
+    head, lids, eyes = np.split(other[speaking], (3, 5), axis=1)
+    factors = measured_factors(mouth[speaking], seen, head, lids, eyes)
     jaw, lips = (float(factors[NAMES.index(f"{part}_amplitude")]) for part in ("jaw", "lip"))
     held = np.clip([jaw, lips], _LEAST_AMPLITUDE, _MOST_AMPLITUDE)
     return Manner(sealed_mm, resting, *map(float, held))
