@@ -40,14 +40,14 @@ from erlnet_blender.neural.adf.style.measured import track_code
 from erlnet_blender.neural.adf.training.motion_stage import MotionStage
 from erlnet_blender.neural.adf.training.run import Run
 from erlnet_blender.neural.adf.training.style_stage import CONTRAST, HABITS, StyleStage
-from erlnet_blender.neural.adf.training.teacher import Teacher
+from erlnet_blender.neural.adf.training.teacher import HEARD_SHARE, Teacher
 from erlnet_blender.neural.flame.correspondence import default_head
 
 GENERATED_S = 20.0
 _STYLED = [column(name) for name in (*SHAPES, *EXPRESSION)]
 _SHAPE_COLUMNS = [column(name) for name in SHAPES]
 _LAGS_S = (0.2, 0.5, 1.0, 2.0)
-_CLIPS = 400
+_CLIPS, _WINDOWS = 400, 12
 
 
 @dataclass
@@ -184,12 +184,10 @@ class HeadRegression:
 
     def loss(self, random: np.random.Generator) -> Tensor:
         """One batch."""
-        clips = random.integers(len(self.clips.motion), size=12)
-        starts = random.integers(max(1, self.clips.motion.shape[1] - 512), size=12)
-        frames = np.minimum(starts[:, None] + np.arange(512), self.clips.motion.shape[1] - 1)
-        content = self.teacher.content(self.clips.rows[clips[:, None], frames], random.random(12) < 0.6)
+        clips, places = self.clips.windows(random, _WINDOWS, 512)
+        content = self.teacher.content(self.clips.rows_at(clips, places), random.random(_WINDOWS) < HEARD_SHARE)
         motion = regressed(self.module["tower"], *content, torch.from_numpy(self.clips.styles[clips]))
-        error = motion - torch.from_numpy(self.clips.motion[clips[:, None], frames])
+        error = motion - self.clips.motion_at(clips, places)
         return error.square().mean() + 4 * error.diff(dim=1).square().mean()
 
 
@@ -308,7 +306,7 @@ class Ablation:
         random = np.random.default_rng(99)
         return [
             self.row("VQ expression", lambda: vq_figures(expression, stage.expression(random, 32, 1000))),
-            self.row("VQ head", lambda: vq_figures(head, torch.from_numpy(stage.clips.motion[:64]))),
+            self.row("VQ head", lambda: vq_figures(head, torch.from_numpy(np.stack(stage.clips.motion[:64])))),
         ]
 
     def _train(self, stage: StyleStage | HeadRegression, name: str) -> None:

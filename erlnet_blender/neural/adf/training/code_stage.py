@@ -48,8 +48,7 @@ class CodeStage:
         self.module = nn.ModuleDict({"code_predictor": network.code_predictor})
         self.clips = teacher.head_clips(np.random.default_rng([seed, _SETUP_STREAM]), _CLIPS)
         with torch.no_grad():
-            codes = [self.head_vq.codes_of(torch.from_numpy(motion)[None]) for motion in self.clips.motion]
-        self.head_codes = torch.cat(codes)
+            self.head_codes = [self.head_vq.codes_of(torch.from_numpy(motion)[None])[0] for motion in self.clips.motion]
 
     def loss(self, random: np.random.Generator) -> Tensor:
         """A batch of each."""
@@ -71,14 +70,12 @@ class CodeStage:
 
     def _head_loss(self, tower: CodeTower, random: np.random.Generator) -> Tensor:
         """Cross-entropy of the codes that are hidden, as in one round of drawing."""
-        tokens = min(_HEAD_TOKENS, self.head_codes.shape[1])
-        clips = random.integers(len(self.head_codes), size=_HEAD_BATCH)
-        starts = random.integers(self.head_codes.shape[1] - tokens + 1, size=_HEAD_BATCH)
-        codes = self.head_codes[clips[:, None], starts[:, None] + np.arange(tokens)]
-        frames = starts[:, None] * tower.stride + np.arange(tokens * tower.stride)
-        rows = self.clips.rows[clips[:, None], np.minimum(frames, self.clips.rows.shape[1] - 1)]
-        content = self.teacher.content(rows, random.random(_HEAD_BATCH) < HEARD_SHARE)
-        level, hidden = int(random.integers(tower.levels)), hidden_tokens(random, _HEAD_BATCH, tokens)
+        stride = tower.stride
+        clips, places = self.clips.windows(random, _HEAD_BATCH, _HEAD_TOKENS * stride, stride)
+        pairs = zip(clips, places[:, ::stride] // stride, strict=True)
+        codes = torch.stack([self.head_codes[clip][place] for clip, place in pairs])
+        content = self.teacher.content(self.clips.rows_at(clips, places), random.random(_HEAD_BATCH) < HEARD_SHARE)
+        level, hidden = int(random.integers(tower.levels)), hidden_tokens(random, _HEAD_BATCH, _HEAD_TOKENS)
         known = codes.clone()
         known[..., level][hidden] = tower.unknown
         known[..., level + 1 :] = tower.unknown

@@ -13,8 +13,7 @@ from torch import Tensor, nn
 from ..articulation import EXPRESSION, SHAPES
 from ..network import SpeechToFaceNetwork
 from ..network.vqvae import MotionVQ
-from ..style.rules import random_traits, styled_motion
-from .teacher import Teacher, mouth_units_of, observed
+from .teacher import Teacher, mouth_units_of
 
 LEARNING_RATE = 2e-3
 EXPRESSION_VQ = {"features": len(SHAPES) + len(EXPRESSION), "stride": 4, "codes": 256, "levels": 4}
@@ -22,7 +21,6 @@ HEAD_VQ = {"features": 3, "stride": 8, "codes": 256, "levels": 1}
 _LEAST_SPREADS = {"expression": 0.05, "head": 0.1}
 _EXPRESSION_WINDOWS, _EXPRESSION_FRAMES = 24, 128
 _HEAD_WINDOWS, _HEAD_FRAMES = 16, 256
-_REFERENCE_FRAMES = 200
 _CLIPS = 400
 _SETUP_STREAM = 1 << 21
 
@@ -39,7 +37,7 @@ class MotionStage:
         if network.expression_vq is None or network.head_vq is None:
             network.expression_vq, network.head_vq = MotionVQ(**EXPRESSION_VQ), MotionVQ(**HEAD_VQ)
             network.expression_vq.measure(self.expression(random, 100, 500), _LEAST_SPREADS["expression"])
-            network.head_vq.measure(torch.from_numpy(self.clips.motion), _LEAST_SPREADS["head"])
+            network.head_vq.measure(torch.from_numpy(np.concatenate(self.clips.motion)), _LEAST_SPREADS["head"])
         for vq in (network.expression_vq, network.head_vq):
             vq.quantizer.restart_until = 0.7 * steps
         self.module = nn.ModuleDict({"expression_vq": network.expression_vq, "head_vq": network.head_vq})
@@ -51,19 +49,13 @@ class MotionStage:
 
     def expression(self, random: np.random.Generator, count: int, frames: int) -> Tensor:
         """(count, frames, 16) styled motion in units of what is seen of its style."""
-        plain = random.random(count) < 0.4
-        traits = random_traits(random, count, plain)
-        motion = styled_motion(*self.teacher.content(self.teacher.rows(random, count, frames)), traits)
-        references = self.teacher.references(random, traits, _REFERENCE_FRAMES)
-        mean, unit = mouth_units_of(observed(traits, plain, references))
-        return (motion - mean) / unit
+        lesson = self.teacher.lesson(random, count, frames)
+        mean, unit = mouth_units_of(lesson.explicit)
+        return (lesson.target - mean) / unit
 
     def _head(self, random: np.random.Generator) -> Tensor:
         """(B, T, 3) head motion in units of its style."""
-        clips = random.integers(len(self.clips.motion), size=_HEAD_WINDOWS)
-        starts = random.integers(max(1, self.clips.motion.shape[1] - _HEAD_FRAMES), size=_HEAD_WINDOWS)
-        rows = np.minimum(starts[:, None] + np.arange(_HEAD_FRAMES), self.clips.motion.shape[1] - 1)
-        return torch.from_numpy(self.clips.motion[clips[:, None], rows])
+        return self.clips.motion_at(*self.clips.windows(random, _HEAD_WINDOWS, _HEAD_FRAMES))
 
 
 def vq_loss(vq: MotionVQ, motion: Tensor) -> Tensor:

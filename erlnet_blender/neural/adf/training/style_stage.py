@@ -56,8 +56,8 @@ class StyleStage:
         if self.contrast:
             loss = loss + self.contrast * contrastive(residual.view(2, BATCH, -1)[:, ~lesson.plain])
         if self.habits:
-            told = self.module["habits"](residual)
-            loss = loss + self.habits * (told - _habits_of(lesson.traits).repeat(2, 1)).square().mean()
+            off = self.module["habits"](residual) - _habits_of(lesson.traits).repeat(2, 1)
+            loss = loss + self.habits * (off * ~lesson.filmed.repeat(2)[:, None]).square().mean()
         return loss
 
 

@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..articulation import CHANNEL_RATE_HZ, MOUTH, SHAPES
+from ..articulation import CHANNEL_RATE_HZ, EXPRESSION, MOUTH, SHAPES, column
 from ..behaviour import head_rotation
+from ..corpus.folder import TrackedMotion
 from ..corpus.preparation import Prepared
 from ..motion import factors_of, head_units, mouth_units
 from ..network.code_predictor import CONTENT_SIZE
@@ -28,8 +29,10 @@ HEAD_CLIP_S = 40
 REFERENCE_FRAMES = 200
 """4 s: a piece of a reference that the style encoder sees at once."""
 HEARD_SHARE = 0.6
-_PLAIN_SHARE, _SHORT_SHARE = 0.4, 0.6
-"""Of styles without hidden habits; of references of one piece, where the others are of three."""
+_PLAIN_SHARE, _SHORT_SHARE, _FILMED_SHARE = 0.4, 0.6, 0.5
+"""Of styles without hidden habits; of references of one piece (the others are of three); of filmed people, if any."""
+_SHORTEST_FILM_S = 5
+_STYLED = [column(name) for name in (*SHAPES, *EXPRESSION)]
 
 Content = tuple[Tensor, Tensor, Tensor]
 """Articulation (B, T, 11), accents (B, T) and speaking (B, T) at 50 Hz."""
@@ -45,6 +48,7 @@ class Lesson:
         references: (2B, 200 or 600, 21) other speech in the styles, twice.
         explicit: (B, 26) explicit codes: known where plain, else measured in the first references.
         shown: (B, 1) 0 where the residual code is kept back, as for a preset.
+        filmed: (B,) those whose motion is that of a filmed person, and whose traits say nothing.
     """
 
     content: Content
@@ -54,6 +58,7 @@ class Lesson:
     references: Tensor
     explicit: np.ndarray
     shown: Tensor
+    filmed: Tensor
 
     def style(self, residual: Tensor) -> Tensor:
         """(B, 128) style codes with (B, R) residuals."""
@@ -65,13 +70,40 @@ class HeadClips:
     """Head motion for stretches of the corpus.
 
     Args:
-        rows: (n, T) corpus frames of each clip; motion: (n, T, 3) float32 in units of the style (`motion.head_units`).
-        styles: (n, 128) style codes with a residual of zero.
+        rows: (T,) corpus frames of each clip; motion: (T, 3) float32 of each, in units of its style
+            (`motion.head_units`); styles: (n, 128) style codes with a residual of zero.
     """
 
-    rows: np.ndarray
-    motion: np.ndarray
+    rows: list[np.ndarray]
+    motion: list[np.ndarray]
     styles: np.ndarray
+
+    def windows(
+        self, random: np.random.Generator, count: int, frames: int, step: int = 1
+    ) -> tuple[list[int], np.ndarray]:
+        """`count` clips and (count, frames) places in them, from a multiple of `step` on; short clips end held."""
+        chosen = random.integers(len(self.motion), size=count).tolist()
+        lengths = np.array([len(self.motion[clip]) for clip in chosen])
+        starts = step * (random.random(count) * (np.maximum(0, lengths - frames) // step + 1)).astype(int)
+        return chosen, np.minimum(starts[:, None] + np.arange(frames), lengths[:, None] - 1)
+
+    def motion_at(self, chosen: list[int], places: np.ndarray) -> Tensor:
+        """(B, T, 3) motion of `windows`."""
+        pairs = zip(chosen, places, strict=True)
+        return torch.from_numpy(np.stack([self.motion[clip][place] for clip, place in pairs]))
+
+    def rows_at(self, chosen: list[int], places: np.ndarray) -> np.ndarray:
+        """(B, T) corpus frames of `windows`."""
+        return np.stack([self.rows[clip][place] for clip, place in zip(chosen, places, strict=True)])
+
+
+@dataclass
+class Film:
+    """A filmed person's recording: first frame in the teacher's speech, motion at 50 Hz, and whose it is."""
+
+    first: int
+    motion: TrackedMotion
+    voice: int
 
 
 class Teacher:
@@ -88,6 +120,13 @@ class Teacher:
         spans = [slice(int(prepared.starts[index]), int(prepared.starts[index + 1])) for index in chosen]
         self.truth = np.concatenate([_told(prepared, span) for span in spans])
         self.heard = None if speech is None else np.concatenate([_heard(speech, prepared, span) for span in spans])
+        firsts = np.cumsum([0, *(span.stop - span.start for span in spans)])
+        tracked = [
+            (first, prepared.tracked_of(int(index)), index) for first, index in zip(firsts, chosen, strict=False)
+        ]
+        self.films = [
+            Film(int(first), motion, int(prepared.voices[index])) for first, motion, index in tracked if motion
+        ]
 
     def __len__(self) -> int:
         return len(self.truth)
@@ -112,13 +151,27 @@ class Teacher:
         twice = Traits(*(tensor.repeat(2, *[1] * (tensor.ndim - 1)) for tensor in vars(traits).values()))
         pieces = 1 if random.random() < _SHORT_SHARE else 3
         references = self.references(random, twice, pieces * REFERENCE_FRAMES)
+        filmed = (random.random(count) < _FILMED_SHARE) & bool(self.films)
+        films = [self.films[random.integers(len(self.films))] for _ in np.flatnonzero(filmed)]
+        for index, film in zip(np.flatnonzero(filmed), films, strict=True):
+            rows[index], plain[index] = film.first + _place(random, film, frames), False
+            for reference in (index, count + index):
+                others = [other for other in self.films if other.voice == film.voice]
+                references[reference] = self._seen(random, others[random.integers(len(others))], references.shape[1])
         explicit = observed(traits, plain, references[:count])
         # The behaviour of head, lids and eyes must not matter to the mouth.
         explicit[:, BEHAVIOUR_COLUMNS] = random.normal(0, 1, (count, len(BEHAVIOUR_COLUMNS)))
         shown = torch.from_numpy(~plain | (random.random(count) < 0.3)).float()[:, None]
         content = self.content(rows, random.random(count) < HEARD_SHARE)
         target = styled_motion(*self.content(rows), traits)
-        return Lesson(content, target, traits, torch.from_numpy(plain), references, explicit, shown)
+        for index, film in zip(np.flatnonzero(filmed), films, strict=True):
+            target[index] = torch.from_numpy(film.motion.mouth[rows[index] - film.first][:, _STYLED])
+        plainly, really = torch.from_numpy(plain), torch.from_numpy(filmed)
+        return Lesson(content, target, traits, plainly, references, explicit, shown, really)
+
+    def _seen(self, random: np.random.Generator, film: Film, frames: int) -> Tensor:
+        """(T, 21) a reference of a filmed person."""
+        return torch.from_numpy(film.motion.mouth[_place(random, film, frames)])
 
     def references(self, random: np.random.Generator, traits: Traits, frames: int) -> Tensor:
         """(B, T, 21) MOUTH channels of speech anywhere, in the styles."""
@@ -129,18 +182,26 @@ class Teacher:
         return mouth
 
     def head_clips(self, random: np.random.Generator, count: int) -> HeadClips:
-        """Clips of 40 s (or of the whole corpus, where that is shorter), each in a style of its own."""
-        rows = self.rows(random, count, min(HEAD_CLIP_S * CHANNEL_RATE_HZ, len(self)))
-        factors = random_traits(random, count, np.ones(count, bool)).factors.numpy()
-        motion = np.zeros((*rows.shape, 3), np.float32)
-        for index, values in enumerate(factors):
-            _, accents, speaking = (tensor[0].numpy() for tensor in self.content(rows[index : index + 1]))
+        """`count` clips of 40 s (or of the whole corpus, where that is shorter), each in a style of its own, and those
+        of the filmed people."""
+        length = min(HEAD_CLIP_S * CHANNEL_RATE_HZ, len(self))
+        rows = list(self.rows(random, count, length))
+        factors = list(random_traits(random, count, np.ones(count, bool)).factors.numpy())
+        turns_rad = []
+        for values, row in zip(factors, rows, strict=True):
+            _, accents, speaking = (tensor[0].numpy() for tensor in self.content(row[None]))
             style = dict(zip(NAMES, map(float, values), strict=True))
-            turn_deg = np.rad2deg(head_rotation(style, accents, speaking, int(random.integers(1 << 31))))
-            mean, unit = head_units(values)
-            motion[index] = (turn_deg - mean) / unit
-        styles = np.concatenate([code_of(factors), np.zeros((count, RESIDUAL_SIZE), np.float32)], 1)
-        return HeadClips(rows, motion, styles)
+            turns_rad.append(head_rotation(style, accents, speaking, int(random.integers(1 << 31))))
+        for film in self.films:
+            moved, frames = film.motion, len(film.motion.head)
+            if frames >= _SHORTEST_FILM_S * CHANNEL_RATE_HZ:
+                rows.append(film.first + np.arange(frames))
+                turns_rad.append(moved.head)
+                factors.append(measured_factors(moved.mouth, np.ones(len(MOUTH), bool), moved.head, moved.eyelids))
+        pairs = zip(turns_rad, map(head_units, factors), strict=True)
+        motion = [((np.rad2deg(turn) - mean) / unit).astype(np.float32) for turn, (mean, unit) in pairs]
+        codes = code_of(np.stack(factors))
+        return HeadClips(rows, motion, np.concatenate([codes, np.zeros((len(codes), RESIDUAL_SIZE), np.float32)], 1))
 
 
 def observed(traits: Traits, plain: np.ndarray, references: Tensor) -> np.ndarray:
@@ -157,6 +218,12 @@ def mouth_units_of(explicit: np.ndarray) -> tuple[Tensor, Tensor]:
     """`motion.mouth_units` of (B, 26) explicit codes, (B, 1, 16) tensors."""
     mean, unit = mouth_units(factors_of(explicit))
     return torch.from_numpy(mean[:, None]), torch.from_numpy(unit[:, None])
+
+
+def _place(random: np.random.Generator, film: Film, frames: int) -> np.ndarray:
+    """(frames,) consecutive places in a film; one that is too short ends held."""
+    start = random.integers(max(1, len(film.motion.mouth) - frames + 1))
+    return np.minimum(start + np.arange(frames), len(film.motion.mouth) - 1)
 
 
 def _told(prepared: Prepared, span: slice) -> np.ndarray:
