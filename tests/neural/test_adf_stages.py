@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from erlnet_blender.delivery import Delivery
-from erlnet_blender.neural.adf.articulation import ARTICULATION, SHAPES
+from erlnet_blender.neural.adf.articulation import ARTICULATION, EXPRESSION, MOUTH, SHAPES, column
 from erlnet_blender.neural.adf.behaviour import head_rotation
+from erlnet_blender.neural.adf.corpus.folder import TrackedMotion
 from erlnet_blender.neural.adf.corpus.preparation import Prepared
 from erlnet_blender.neural.adf.motion import factors_of, head_motion, head_units, mouth_units, styled
 from erlnet_blender.neural.adf.network import SpeechToFaceNetwork
@@ -111,6 +114,30 @@ def trained(prepared) -> SpeechToFaceNetwork:
         for stage in (motion_stage, code_stage):
             patch.setattr(stage, "_CLIPS", 6)
         return make("codes", prepared, 1)[1].eval()
+
+
+def test_filmed_people_are_learnt_from_as_they_moved(prepared):
+    """The last example is filmed: a smile that never changes, and a head that swings by 8 degrees."""
+    mouth = np.zeros((2000, len(MOUTH)), np.float32)
+    mouth[:, column("smile")], mouth[:, column("jaw")] = 0.63, np.arange(2000) % 50 / 100
+    head_rad = np.deg2rad(8 * np.sin(np.arange(2000)[:, None] / [20, 30, 40]))
+    film = TrackedMotion(mouth, head_rad, np.zeros((2000, 2)), np.zeros((2000, 6)))
+    filmed = replace(prepared, tracked=film.joined().astype(np.float16), tracked_starts=np.array([0, 0, 0, 2000]))
+    teacher = Teacher(filmed, 0)
+    lesson = teacher.lesson(np.random.default_rng(0), 12, 144)
+    smile = len(SHAPES) + EXPRESSION.index("smile")
+    assert 0 < lesson.filmed.sum() < 12
+    assert torch.allclose(lesson.target[lesson.filmed][..., smile], torch.tensor(0.63), atol=1e-3)
+    assert np.allclose(factors_of(lesson.explicit[lesson.filmed])[:, NAMES.index("smile")], 0.63, atol=1e-2)
+    assert lesson.references[:12][lesson.filmed][..., column("jaw")].max() <= 0.5
+    assert not lesson.plain[lesson.filmed].any()
+    assert not Teacher(prepared, 0).lesson(np.random.default_rng(0), 12, 144).filmed.any()
+    clips = teacher.head_clips(np.random.default_rng(0), 3)
+    assert len(clips.motion) == 4
+    assert clips.motion[3].std(0) == pytest.approx(1, abs=0.15)
+    chosen, places = clips.windows(np.random.default_rng(0), 40, 512, 8)
+    assert (places[:, 0] % 8 == 0).all()
+    assert np.array_equal(clips.rows_at(chosen, places)[0], clips.rows[chosen[0]][places[0]])
 
 
 def _talk(count: int) -> list[np.ndarray]:

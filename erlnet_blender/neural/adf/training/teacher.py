@@ -121,11 +121,10 @@ class Teacher:
         self.truth = np.concatenate([_told(prepared, span) for span in spans])
         self.heard = None if speech is None else np.concatenate([_heard(speech, prepared, span) for span in spans])
         firsts = np.cumsum([0, *(span.stop - span.start for span in spans)])
-        tracked = [
-            (first, prepared.tracked_of(int(index)), index) for first, index in zip(firsts, chosen, strict=False)
-        ]
         self.films = [
-            Film(int(first), motion, int(prepared.voices[index])) for first, motion, index in tracked if motion
+            Film(int(first), motion, int(prepared.voices[index]))
+            for first, index in zip(firsts, chosen, strict=False)
+            if (motion := prepared.tracked_of(int(index))) is not None
         ]
 
     def __len__(self) -> int:
