@@ -21,7 +21,7 @@ from ..network.code_predictor import CONTENT_SIZE
 from ..network.speech_encoder import SHAPE_COLUMNS, SpeechEncoder, speaking_of
 from ..network.style_encoder import RESIDUAL_SIZE
 from ..style.factors import BEHAVIOUR_COLUMNS, NAMES, code_of
-from ..style.measured import measured_factors
+from ..style.measured import measured_factors, mouth_factors
 from ..style.rules import Traits, random_traits, styled_motion
 
 MOST_S = 7200
@@ -196,7 +196,9 @@ class Teacher:
             if frames >= _SHORTEST_FILM_S * CHANNEL_RATE_HZ:
                 rows.append(film.first + np.arange(frames))
                 turns_rad.append(moved.head)
-                factors.append(measured_factors(moved.mouth, np.ones(len(MOUTH), bool), moved.head, moved.eyelids))
+                factors.append(
+                    measured_factors(moved.mouth, np.ones(len(MOUTH), bool), moved.head, moved.eyelids, moved.gaze)
+                )
         pairs = zip(turns_rad, map(head_units, factors), strict=True)
         motion = [((np.rad2deg(turn) - mean) / unit).astype(np.float32) for turn, (mean, unit) in pairs]
         codes = code_of(np.stack(factors))
@@ -204,12 +206,10 @@ class Teacher:
 
 
 def observed(traits: Traits, plain: np.ndarray, references: Tensor) -> np.ndarray:
-    """(B, 26) explicit codes of styles: known where `plain`, else as measured in (B, T, 21) references."""
-    factors, still = traits.factors.numpy().copy(), np.zeros((references.shape[1], 3), np.float32)
-    mouth_columns = [index for index in range(len(NAMES)) if index not in BEHAVIOUR_COLUMNS]
+    """(B, 26) explicit codes: known where `plain`, else of the mouth alone, measured in (B, T, 21) references."""
+    factors = traits.factors.numpy().copy()
     for index in np.flatnonzero(~plain):
-        measured = measured_factors(references[index].numpy(), np.ones(len(MOUTH), bool), still, still[:, :2])
-        factors[index, mouth_columns] = measured[mouth_columns]
+        factors[index] = mouth_factors(references[index].numpy(), np.ones(len(MOUTH), bool))
     return code_of(factors)
 
 
