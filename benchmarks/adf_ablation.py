@@ -27,6 +27,7 @@ from erlnet_blender.neural.adf.checkpoint import load_network
 from erlnet_blender.neural.adf.corpus.augmentation import Example, plain
 from erlnet_blender.neural.adf.corpus.folder import SpeechCorpus
 from erlnet_blender.neural.adf.corpus.preparation import prepare
+from erlnet_blender.neural.adf.evaluation.cases import in_a_row
 from erlnet_blender.neural.adf.evaluation.style import REFERENCE_S, Seen, Stretches, by_rule, correlation, features
 from erlnet_blender.neural.adf.evaluation.sync import Spoken, beat_alignment, stresses
 from erlnet_blender.neural.adf.motion import factors_of, head_motion, head_units
@@ -63,7 +64,7 @@ class Trial:
 def trials_of(model: SpeechToFace, corpus: SpeechCorpus, count: int) -> list[Trial]:
     """`count` unseen styles, told by half of the development split, on speech of the other half."""
     halves = [corpus.entries("development")[part::2] for part in range(2)]
-    told, said = (joined([plain(corpus.read(entry)) for entry in half]) for half in halves)
+    told, said = (in_a_row([plain(corpus.read(entry)) for entry in half]) for half in halves)
     references = Stretches(told).take(REFERENCE_S, count)
     others = Stretches(said).take(GENERATED_S, count)
     trials = []
@@ -73,12 +74,6 @@ def trials_of(model: SpeechToFace, corpus: SpeechCorpus, count: int) -> list[Tri
         truth = motion_in(style, example.motion, example.accents, speaking, 1000 + number)
         trials.append(Trial(code, example, model.listen(example.samples), truth))
     return trials
-
-
-def joined(examples: list[Example]) -> Example:
-    """Recordings one after the other."""
-    names = ("samples", "motion", "phones", "accents")
-    return Example(*(np.concatenate([getattr(example, name) for example in examples]) for name in names))
 
 
 def expression_figures(model: SpeechToFace, trials: list[Trial], code_of: Callable = np.copy) -> dict[str, float]:

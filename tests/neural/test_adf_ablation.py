@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.adf_ablation import Trial, head_figures, joined, markdown, vq_figures
+from benchmarks.adf_ablation import Trial, head_figures, markdown, vq_figures
 from erlnet_blender.neural.adf.articulation import ARTICULATION
 from erlnet_blender.neural.adf.corpus.augmentation import Example
 from erlnet_blender.neural.adf.network.vqvae import MotionVQ
@@ -55,13 +55,7 @@ def test_use_of_a_codebook_is_counted():
     assert figures["codes"] == "1 x 16"
     assert 1 <= int(figures["used"]) <= 16
     assert float(figures["perplexity"]) <= int(figures["used"])
-    assert figures["share_of_spread"] > 0.5  # not trained
-
-
-def test_recordings_in_a_row(trials):
-    both = joined([trial.example for trial in trials[:2]])
-    assert len(both.motion) == 2000
-    assert np.array_equal(both.accents[1000:], trials[1].example.accents)
+    assert float(figures["share_of_spread"]) > 0.5  # not trained
 
 
 def test_tables_are_markdown():
