@@ -7,9 +7,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from erlnet_blender.errors import ErlnetError
-from erlnet_blender.neural.adf.articulation import CONTACTS, MOUTH, column
+from erlnet_blender.neural.adf.articulation import (
+    ARTICULATION,
+    CONTACTS,
+    MOUTH,
+    column,
+    expressions_of,
+    jaw_pose_of,
+)
 from erlnet_blender.neural.adf.style.catalogue import (
     TEST_STYLES,
     TRAINING_STYLES,
@@ -23,6 +31,9 @@ from erlnet_blender.neural.adf.style.catalogue import (
 from erlnet_blender.neural.adf.style.factors import BEHAVIOUR, HIGHEST, LOWEST, NAMES, values_of
 from erlnet_blender.neural.adf.style.measured import measured_factors
 from erlnet_blender.neural.adf.style.presets import EMOTIONS, INTENSITIES, emotion_code, preset_code
+from erlnet_blender.neural.flame.lbs import FlameTensors, forward
+from studio.head.assemble import Head
+from studio.head.seals import lip_paths
 from studio.speech.coarticulation import articulation
 from studio.speech.spoken import Phone
 
@@ -161,3 +172,24 @@ def test_blink_rate_is_measured_in_a_minute():
         style = Style("", factors, TEST_STYLES[seed].gains, TEST_STYLES[seed].offsets, 0.0)
         found.append(measured(style, seed, 90.0)[0][NAMES.index("blinks_per_minute")])
     assert np.corrcoef(rates, found)[0, 1] > 0.85
+
+
+def test_lips_are_sealed_at_rest_and_on_bilabials_in_every_emotion(head):
+    """Widest gap along the line of contact: at rest, in m, and in a p between rounded vowels."""
+    upper, lower = lip_paths(Head().subdivision)
+    flame = FlameTensors.from_head(head)
+    said = np.zeros((3, 300, len(ARTICULATION)), np.float32)
+    said[1:, :, column("closure")] = 1
+    said[1:, :, column("jaw")] = np.array([0.08, 0.15])[:, None]
+    said[2, :, column("pucker")] = 0.4
+    for name in EMOTIONS:
+        style = Style(name, np.array(list(values_of(emotion_code(name)).values())), np.ones(6), np.zeros(6), 0.0)
+        accents = np.full(300, 0.5)
+        mouth = np.stack([motion_in(style, content, accents, accents > 0, 0).mouth[150] for content in said])
+        expr, _ = expressions_of(mouth, head.expression_names)
+        angles = torch.zeros(3, 5, 3)
+        angles[:, 2] = torch.from_numpy(jaw_pose_of(mouth))
+        points = forward(flame, torch.from_numpy(expr), angles).vertices.numpy()
+        gaps = points[:, upper] - points[:, lower]
+        assert np.linalg.norm(gaps, axis=-1).max() < 0.0002, name
+        assert gaps[..., 1].min() > -0.0001, name

@@ -7,6 +7,8 @@ from erlnet_blender.face_track import FaceTrack
 from erlnet_blender.neural.adf.articulation import USED_EXPRESSIONS
 from erlnet_blender.neural.adf.other_heads import expression_map
 from erlnet_blender.neural.adf.predictor import SpeechToFace
+from erlnet_blender.neural.adf.style.factors import values_of
+from erlnet_blender.neural.adf.style.measured import track_code
 from erlnet_blender.neural.flame.correspondence import correspondence
 from erlnet_blender.neural.flame.lbs import FlameTensors, pose_track
 from erlnet_blender.neural.flame.refit import refit
@@ -74,3 +76,16 @@ def test_coefficients_stay_within_three_sigma(head):
     expr, _ = translate(wild, np.zeros((1, 3)), np.zeros((1, 2)))
     assert np.abs(expr).max() == pytest.approx(3.0)
     assert len(translate.expr) == len(USED_EXPRESSIONS) + 3
+
+
+def test_a_style_is_taken_from_a_track_without_named_expressions(head, demo):
+    flame, model = flame_sized_head(), SpeechToFace.load()
+    found = {}
+    for name in ("happy", "angry"):
+        track = model.predict(demo, 16000, 12, flame, style=name, seed=3)
+        code, note = track_code(track, flame, model.network)
+        assert note == ""
+        found[name] = values_of(code)
+    assert found["happy"]["smile"] > found["angry"]["smile"] + 0.25
+    assert found["angry"]["brow_down"] > found["happy"]["brow_down"] + 0.25
+    assert found["happy"]["jaw_amplitude"] == pytest.approx(1.1, abs=0.4)

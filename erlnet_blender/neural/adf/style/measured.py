@@ -10,7 +10,9 @@ import torch
 from ....errors import ErlnetError
 from ....face_track import FaceTrack
 from ....formats.head_model import HeadModel
-from ..articulation import CHANNEL_RATE_HZ, CONTACTS, EXPRESSION, MOUTH, SHAPES, column, mouth_of
+from ...flame.correspondence import default_head
+from ...flame.refit import refit
+from ..articulation import CHANNEL_RATE_HZ, CONTACTS, EXPRESSION, MOUTH, SHAPES, USED_EXPRESSIONS, column, mouth_of
 from ..behaviour.gaze import GAZE_GAIN
 from ..behaviour.timing import smooth
 from ..closure import runs
@@ -36,6 +38,7 @@ _BLINK_PRIOR_S = 30.0
 _AMPLITUDE_PRIOR_S = 2.5
 _TALKING = 0.05
 _LEAST_BROW_RANGE = 0.04
+_LONGEST_REFIT_S = 16.0
 
 
 def style_code(style: str, strength: float, head: HeadModel, network: SpeechToFaceNetwork) -> tuple[np.ndarray, str]:
@@ -56,7 +59,9 @@ def style_code(style: str, strength: float, head: HeadModel, network: SpeechToFa
 def track_code(track: FaceTrack, head: HeadModel, network: SpeechToFaceNetwork) -> tuple[np.ndarray, str]:
     """(128,) style code of a motion, and a note on what could not be seen in it.
 
-    Where the track's head is another one, its expressions mean nothing here: then jaw, head and eyelids speak alone.
+    Where the expressions of the track's head have no names, as FLAME's, the first seconds of it are refitted to the
+    default head, and the residual code stays neutral. Where that head is another than `head`, its expressions mean
+    nothing here: then jaw, head, eyes and eyelids speak alone.
 
     Raises:
         ErlnetError: the track is shorter than a second.
@@ -65,7 +70,7 @@ def track_code(track: FaceTrack, head: HeadModel, network: SpeechToFaceNetwork) 
         raise ErlnetError(
             f"Style reference is {track.duration_s:.2f} s long", "", "use at least 1 s, better 4 s or more, of speech"
         )
-    names = head.expression_names if track.head_id == head.id else []
+    track, names = _named(track, head)
     mouth, seen = mouth_of(track.jaw_pose, track.expr, names)
     mouth = _at_channel_rate(mouth, track.fps)
     head_rad = _at_channel_rate(track.rotation + track.neck_pose, track.fps)
@@ -75,7 +80,21 @@ def track_code(track: FaceTrack, head: HeadModel, network: SpeechToFaceNetwork) 
         missing = [name for name, there in zip(MOUTH, seen, strict=True) if not there]
         note = f"style reference shows nothing of {', '.join(missing)}: neutral there"
         return np.concatenate([code_of(factors), np.zeros(RESIDUAL_SIZE, np.float32)]), note
-    return np.concatenate([code_of(factors), residual_code(mouth, network)]), ""
+    residual = residual_code(mouth, network) if track.head_id == head.id else np.zeros(RESIDUAL_SIZE, np.float32)
+    return np.concatenate([code_of(factors), residual]), ""
+
+
+def _named(track: FaceTrack, head: HeadModel) -> tuple[FaceTrack, list[str]]:
+    """The track, on a head whose expressions have names if that can be; and these names, else none."""
+    if track.head_id != head.id:
+        return track, []
+    if not set(USED_EXPRESSIONS).isdisjoint(head.expression_names):
+        return track, head.expression_names
+    track = track[: round(_LONGEST_REFIT_S * track.fps)]
+    try:
+        return refit(track, head, default_head()).track, default_head().expression_names
+    except ErlnetError:
+        return track, []
 
 
 def measured_factors(
