@@ -42,7 +42,7 @@ from erlnet_blender.neural.adf.evaluation.style import (
     trained_pairs,
 )
 from erlnet_blender.neural.adf.evaluation.sync import Spoken, beat_alignment, lag_ms
-from erlnet_blender.neural.adf.evaluation.table import END, ROWS, look_up, with_tables
+from erlnet_blender.neural.adf.evaluation.table import END, ROWS, joined, look_up, with_tables
 from erlnet_blender.neural.adf.evaluation.truth import rule_made
 from erlnet_blender.neural.adf.predictor import Heard
 from erlnet_blender.neural.adf.style.catalogue import TEST_STYLES
@@ -258,6 +258,8 @@ def test_tables_are_written_between_the_marks_and_name_existing_figures():
     assert "| flite-slt | 20 | .950 |" in changed
     assert ".90 to 1.00" in changed
     assert with_tables(changed, figures, first) == changed
+    assert joined({"voices": {"a": {"lve": 1}}, "lve": 1}, {"voices": {"a": {"mod": 2}}, "lve": 3}) == {
+        "voices": {"a": {"lve": 1, "mod": 2}}, "lve": 3}  # fmt: skip
     with pytest.raises(ErlnetError, match="no place for the figures"):
         with_tables("nothing", figures, first)
 

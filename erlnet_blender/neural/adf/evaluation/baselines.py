@@ -25,7 +25,7 @@ _AROUND = 3
 _COMPONENTS = 48
 _SMOOTHING = np.array([0.25, 0.5, 0.25])
 _LOUDEST = 2.0
-_CHUNK = 1000
+_CHUNK = 400
 
 
 class Baselines:

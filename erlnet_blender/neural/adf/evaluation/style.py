@@ -254,6 +254,7 @@ def style_figures(model: SpeechToFace, training: Example, told: Example, said: E
             "accuracy_of_rules": ceilings,
             "correlation": correlation(of_generated, of_reference),
             "correlation_60s": correlation(of_generated, of_lasting),
+            "correlation_same_speech": correlation(of_generated, of_ruled),
             "correlation_of_rules": correlation(of_ruled, of_reference),
             "blink_rate_correlation": _blinks(model, lasting[:_LONG_STYLES], of_lasting, Stretches(said)),
         },

@@ -1,7 +1,8 @@
 """The tables of docs/adf.md from what ``erlnet evaluate speech --json`` printed.
 
-``python -m erlnet_blender.neural.adf.evaluation.table docs/adf.md FIGURES.json [FIRST_MODEL.json]`` writes them between
-the marks of the document; nothing else of it is touched.
+``python -m erlnet_blender.neural.adf.evaluation.table docs/adf.md FIGURES.json ... --first FIRST_MODEL.json ...``
+writes them between the marks of the document; nothing else of it is touched. Several files, one for each run of some
+parts of the evaluation, count as one.
 """
 
 from __future__ import annotations
@@ -93,8 +94,8 @@ STYLE_ROWS = (
     ("smile dynamics", "smile_dynamics", "≥ .6"),
 )  # fmt: skip
 STYLE_COLUMNS = (
-    ("generated, reference of 4 s", "correlation"), ("generated, 60 s of the style", "correlation_60s"),
-    ("rules, reference of 4 s", "correlation_of_rules"),
+    ("its reference of 4 s", "correlation"), ("60 s of the style", "correlation_60s"),
+    ("rules saying the same", "correlation_same_speech"), ("rules with the reference", "correlation_of_rules"),
 )  # fmt: skip
 VOICE_COLUMNS = (
     ("recall", "closure_recall", ".3f"), ("false", "closure_false", ".3f"), ("f/v", "fv_recall", ".3f"),
@@ -176,16 +177,33 @@ def with_tables(document: str, figures: dict, first: dict) -> str:
     return f"{before}{begin}\n{told}\n\n{tables}\n{end}{after}"
 
 
+def read(paths: list[Path]) -> dict:
+    """The figures of several files as if one run had made them; the later file wins."""
+    figures: dict = {}
+    for path in paths:
+        figures = joined(figures, json.loads(path.read_text(encoding="utf8")))
+    return figures
+
+
+def joined(ours: dict, theirs: dict) -> dict:
+    """Both dictionaries in one, and so the dictionaries in them."""
+    both = dict(ours)
+    for name, value in theirs.items():
+        known = both.get(name)
+        both[name] = joined(known, value) if isinstance(known, dict) and isinstance(value, dict) else value
+    return both
+
+
 def main() -> None:
     """Rewrite the tables of a document."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("document", type=Path)
-    parser.add_argument("figures", type=Path)
-    parser.add_argument("first", type=Path, nargs="?", help="figures of the first model")
+    parser.add_argument("figures", type=Path, nargs="+")
+    parser.add_argument("--first", type=Path, nargs="+", default=[], help="figures of the first model")
     options = parser.parse_args()
-    read = lambda path: json.loads(path.read_text(encoding="utf8")) if path else {}  # noqa: E731
     document = options.document.read_text(encoding="utf8")
-    write_bytes(options.document, with_tables(document, read(options.figures), read(options.first)).encode())
+    tables = with_tables(document, read(options.figures), read(options.first))
+    write_bytes(options.document, tables.encode())
 
 
 if __name__ == "__main__":
