@@ -4,7 +4,7 @@ Writes ``build/bench.json`` and prints a line each, medians over the rounds:
 
 - ``render_256_s``, ``render_512_s``: a frame of the default avatar by `AvatarRenderer`, the torch side alone;
 - ``cycles_256_s``: the same pose and size by Cycles at 16 samples with denoising, and ``cycles_over_render``;
-- ``speech_real_time_factor``: seconds of computing for a second of the demo's sentence.
+- speed and memory of speech to face, see `benchmarks.speech`.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+from . import speech
 
 OUTPUT = Path("build/bench.json")
 ROUNDS = 5
@@ -38,7 +40,7 @@ def main() -> None:
 
     torch.set_num_threads(os.cpu_count() or 1)
     figures: dict[str, float | str | int] = {"machine": platform.processor() or platform.machine()}
-    figures |= {"cores": os.cpu_count() or 1, "torch": torch.__version__, **render_figures(), **speech_figures()}
+    figures |= {"cores": os.cpu_count() or 1, "torch": torch.__version__, **render_figures(), **speech.figures()}
     OUTPUT.parent.mkdir(parents=True, exist_ok=True)
     OUTPUT.write_text(json.dumps(figures, indent=1) + "\n")
     for name, value in figures.items():
@@ -70,19 +72,6 @@ def render_figures() -> dict[str, float]:
     figures["cycles_over_render"] = figures["cycles_256_s"] / figures["render_256_s"]
     assert np.isfinite(list(figures.values())).all()
     return figures
-
-
-def speech_figures() -> dict[str, float]:
-    """Speech to face on the demo's sentence."""
-    from erlnet_blender.formats.audio import read_audio
-    from erlnet_blender.formats.head_model import HeadModel, default_head_path
-    from erlnet_blender.neural.adf.predictor import SpeechToFace
-
-    head = HeadModel.load(default_head_path())
-    samples, rate = read_audio(default_head_path().with_name("demo_speech.flac"))
-    model = SpeechToFace.load()
-    seconds = median_s(lambda: model.predict(samples, rate, 25.0, head))
-    return {"speech_real_time_factor": seconds / (len(samples) / rate)}
 
 
 if __name__ == "__main__":

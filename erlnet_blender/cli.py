@@ -23,6 +23,8 @@ from .console import progress, quiet_blender
 from .errors import Cancelled, ErlnetError, WorkerError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from .face_track import FaceTrack
 
 # Everything that is not in the standard library is imported where it is needed, so that `erlnet doctor` runs always.
@@ -146,10 +148,10 @@ def _bake(options: argparse.Namespace) -> None:
     if options.output.suffix not in (".npz", ".blend"):
         raise ErlnetError("The output is neither .npz nor .blend", options.output, "name it TRACK.npz or SCENE.blend")
     _check_writable(options.output)
-    track = _bake_track(options, options.head, options.fps)
     if options.output.suffix == ".npz":
-        track.save(options.output)
+        _ask_for_track(options, options.head, options.fps, options.output)
     else:
+        track = _bake_track(options, options.head, options.fps)
         with _blender():
             _build_scene(options.audio, track, options.head, movie_name=f"{options.output.stem}.mp4")
             from .scene.movie import save_scene
@@ -207,6 +209,14 @@ def _doctor(options: argparse.Namespace) -> None:
 
 def _bake_track(options: argparse.Namespace, head_path: Path | None, fps: float) -> FaceTrack:
     from .face_track import FaceTrack
+
+    return FaceTrack.from_arrays(_ask_for_track(options, head_path, fps))
+
+
+def _ask_for_track(
+    options: argparse.Namespace, head_path: Path | None, fps: float, output: Path | None = None
+) -> dict[str, np.ndarray]:
+    """The arrays of a track, or none of them if it is written to `output`."""
     from .formats.head_model import HeadModel
     from .worker import protocol
     from .worker.client import shared_client
@@ -221,12 +231,13 @@ def _bake_track(options: argparse.Namespace, head_path: Path | None, fps: float)
         "duration_s": None,
         "fps": fps,
         "head": str(head_path or ""),
+        "output": str(output.absolute()) if output is not None else "",
     }
     with progress("baking") as shown:
         told, track = shared_client().call(protocol.BAKE, header, arrays, progress=shown)
     for note in told["notes"]:
         print(f"note: {note}")
-    return FaceTrack.from_arrays(track)
+    return track
 
 
 def _build_scene(audio: Path, track: FaceTrack, head_path: Path | None, movie_name: str) -> None:

@@ -39,11 +39,13 @@ def hello(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable)
 def bake(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) -> tuple[dict, Arrays]:
     """A recording to a FaceTrack.
 
-    Header: ``audio`` (path), ``start_s``, ``duration_s`` (or null), ``fps``, ``head`` (path, empty for the default);
-    and with the arrays what `Delivery.as_request` says.
+    Header: ``audio`` (path), ``start_s``, ``duration_s`` (or null), ``fps``, ``head`` (path, empty for the default),
+    ``output`` (path of an .npz to write, of any length; empty for an answer); and with the arrays what
+    `Delivery.as_request` says.
 
     Returns:
-        ``frames`` and ``notes`` (what was odd, one sentence each), and `FaceTrack.arrays` of the track.
+        ``frames`` and ``notes`` (what was odd, one sentence each), and unless it was written `FaceTrack.arrays` of the
+        track.
     """
     from ..formats.audio import AudioStream
     from ..neural.adf.features import SAMPLE_RATE_HZ
@@ -63,8 +65,12 @@ def bake(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) 
         lambda fraction, *text: progress(0.02 + 0.98 * fraction, *text),
         cancelled,
     )
-    track = performance.track()
-    return {"frames": len(track), "notes": [*stream.notes, *performance.notes]}, track.arrays()
+    answer: Arrays = {}
+    if header.get("output"):
+        performance.save(header["output"])
+    else:
+        answer = performance.track().arrays()
+    return {"frames": performance.frames, "notes": [*stream.notes, *performance.notes]}, answer
 
 
 def render(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) -> tuple[dict, Arrays]:

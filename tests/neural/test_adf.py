@@ -227,6 +227,10 @@ def test_a_head_without_the_named_expressions_gets_jaw_and_a_note(model, head, d
     assert track.expr.shape == (len(track), 50)
     assert not track.expr.any()
     assert track.jaw_pose[:, 0].max() > 0.05
+    brows = model.predict(demo, RATE_HZ, 25, foreign, parts=frozenset({"brows"}))
+    assert "mouth and brows are keyed together" in brows.source
+    assert not brows.jaw_pose.any()
+    assert "keyed together" not in track.source
     # A seal is not among what it lacks: the jaw shuts instead.
     assert "the head has no lips_press, pucker" in track.source
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from erlnet_blender.delivery import PARTS, Delivery, parts_of_expression
-from erlnet_blender.errors import ErlnetError
+from erlnet_blender.errors import Cancelled, ErlnetError
+from erlnet_blender.face_track import FaceTrack
 from erlnet_blender.formats.audio import AudioStream
 from erlnet_blender.neural.adf import performance
 from erlnet_blender.neural.adf.network.style_decoder import StyleDecoder
@@ -172,3 +173,38 @@ def test_a_recording_in_blocks_is_the_recording_at_once(model, head, demo, tmp_p
 def test_frames_are_counted_in_the_rate_of_the_file(model, head, rate_hz, seconds, fps):
     samples = np.zeros(round(rate_hz * seconds), np.float32)
     assert len(model.predict(samples, rate_hz, fps, head)) == max(1, int(np.ceil(len(samples) / rate_hz * fps - 1e-6)))
+
+
+@pytest.mark.parametrize("seconds", [0.05, 1.0])
+def test_the_shortest_recordings_are_spoken(model, head, demo, seconds):
+    sound = demo[RATE_HZ : RATE_HZ + int(seconds * RATE_HZ)]
+    track = model.predict(
+        sound, RATE_HZ, FPS, head, "happy", emotions={"sad": np.ones(40)}, second_style="calm", mix=0.5
+    )
+    assert len(track) == max(1, int(np.ceil(seconds * FPS - 1e-6)))
+    assert 0 <= track.jaw_pose[:, 0].max() < 0.4
+
+
+def test_ten_minutes_with_speech_at_both_ends(model, head, demo, tmp_path):
+    """Two acts. The few words are heard as they are alone, and nothing moves the mouth in the long silence between."""
+    sound = np.zeros(600 * RATE_HZ, np.float32)
+    sound[: len(demo)] = demo
+    sound[-len(demo) :] = demo
+    performance = model.perform(Sound.of(sound, RATE_HZ), FPS, head, Delivery(seed=5))
+    performance.save(tmp_path / "long.npz")
+    track = FaceTrack.load(tmp_path / "long.npz")
+    assert len(track) == 600 * FPS == performance.frames
+    short = model.predict(demo, RATE_HZ, FPS, head, seed=5)
+    count = len(short) - 10
+    assert np.abs(track.jaw_pose[:count] - short.jaw_pose[:count]).max() < 0.02
+    assert not track.jaw_pose[len(short) + 25 : -len(short) - 25].any()
+    assert np.ptp(track.jaw_pose[-len(short) :, 0]) > 0.05
+    assert json.loads(track.source)["seed"] == 5
+    assert track.neck_pose[300 * FPS - 100 : 300 * FPS + 100].std() > 0
+
+
+def test_a_cancelled_performance_leaves_no_file(model, head, demo, tmp_path):
+    performance = model.perform(Sound.of(demo, RATE_HZ), FPS, head, Delivery(), cancelled=lambda: True)
+    with pytest.raises(Cancelled):
+        performance.save(tmp_path / "track.npz")
+    assert not list(tmp_path.iterdir())

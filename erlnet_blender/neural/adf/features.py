@@ -61,8 +61,8 @@ def _spectrum(samples: np.ndarray) -> Tensor:
         return torch.zeros(0, _FFT // 2 + 1)
     padded = torch.nn.functional.pad(signal[None], (_WINDOW // 2, _WINDOW))[0]
     frames = padded.unfold(0, _WINDOW, HOP)[:count] * torch.hann_window(_WINDOW)
-    spectrum = torch.view_as_real(torch.fft.rfft(frames, _FFT))
-    return spectrum.square().sum(-1)
+    spectrum = torch.fft.rfft(frames, _FFT)
+    return spectrum.real.square().add_(spectrum.imag.square())
 
 
 def reference_level(frame_power: Tensor) -> float:

@@ -9,6 +9,7 @@ that no lip closure falls between two frames.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from math import ceil
 from typing import TYPE_CHECKING
@@ -17,8 +18,10 @@ import numpy as np
 
 from ...delivery import Delivery, parts_of_expression
 from ...errors import ErlnetError
-from ...face_track import FaceTrack
+from ...face_track import CHANNELS, FaceTrack
+from ...formats.atomic import atomic_path
 from ...formats.head_model import HeadModel
+from ...formats.npz import write_npz_rows
 from .articulation import CHANNEL_RATE_HZ, CONTACTS, MOUTH, column
 from .behaviour import behave
 from .behaviour.breath import with_breath
@@ -75,12 +78,31 @@ class Performance:
         """
         return FaceTrack.joined(list(self), self.source)
 
+    def save(self, path: str | os.PathLike) -> None:
+        """Write the track as an ``.npz``, whole or not at all; only a piece of it is ever in memory.
+
+        Raises:
+            ErlnetError: the file cannot be written; Cancelled when `cancelled` says so.
+        """
+        channels = ({name: getattr(piece, name) for name in CHANNELS} for piece in self)
+        with atomic_path(path) as temporary:
+            write_npz_rows(temporary, channels, self._rest)
+
+    def _rest(self) -> dict:
+        """What a track's file holds beside its channels."""
+        return {"fps": self.fps, "head_id": self.head.id, "shape": np.zeros(0, np.float32), "source": self.source}
+
     @property
     def notes(self) -> list[str]:
         """What was odd, one sentence each; complete after the last piece."""
         notes = list(self.style.notes)
         if not self._spoke:
             notes.append("silent: no speech was heard")
+        faces = {"mouth", "brows"} & self.delivery.parts
+        if len(faces) == 1 and any(
+            parts_of_expression(name) >= {"mouth", "brows"} for name in self.head.expression_names
+        ):
+            notes.append("the head's expressions have no names: those of mouth and brows are keyed together")
         if self._missing:
             notes.append(f"the head has no {', '.join(self._missing)}: left out")
         return notes

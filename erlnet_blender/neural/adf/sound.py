@@ -15,10 +15,12 @@ from .articulation import CHANNEL_RATE_HZ
 from .features import HOP, QUIETEST_REFERENCE, SAMPLE_RATE_HZ, log_mel, mean_power, mel_power, reference_level
 
 SAMPLES_PER_FRAME = SAMPLE_RATE_HZ // CHANNEL_RATE_HZ
-_IN_MEMORY_S = 600
+_IN_MEMORY_S = 60
 _OFFSET_SHARE = 0.1
 """A constant offset above this share of the sound's RMS is taken away; smaller ones are in the corpus too."""
 _BLOCK_S = 20
+_ACTIVE_SHARE = 0.01
+"""Blocks more than 20 dB below the loudest do not count for the level."""
 
 
 class Sound:
@@ -88,12 +90,17 @@ class Sound:
 
     @property
     def level(self) -> float | None:
-        """Mean mel power of the loud frames; None where all is silence."""
+        """Mean mel power of the loud frames; None where all is silence.
+
+        The median over blocks of 20 s, without those in which nobody can be speaking: a few words in a long silence
+        are heard as loud as they are alone.
+        """
         if self._level is None:
             step = _BLOCK_S * SAMPLE_RATE_HZ
             starts = range(0, self._count, step)
             power = [mean_power(self.piece(start, min(self._count, start + step))) for start in starts]
-            self._level = reference_level(torch.cat(power))
+            levels = np.array([reference_level(block) for block in power])
+            self._level = float(np.median(levels[levels >= levels.max() * _ACTIVE_SHARE]))
         return self._level if self._level > QUIETEST_REFERENCE else None
 
     def log_mel(self, low: int, high: int) -> torch.Tensor:
