@@ -172,6 +172,8 @@ class Performance:
         for index, name in enumerate(self.head.expression_names):
             if not parts_of_expression(name) & self.delivery.parts:
                 face.expr[:, index] = 0
+        if "mouth" not in self.delivery.parts:
+            face.jaw_pose[:] = 0  # which brows move a little on a head whose expressions are refitted
         return FaceTrack(
             face.expr,
             self.fps,
