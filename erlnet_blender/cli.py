@@ -109,6 +109,9 @@ def parser() -> argparse.ArgumentParser:
         "--splits", type=arguments.names, metavar="A,B", help="speech: splits of the corpus (default: train)"
     )
     train.add_argument("--contrast", type=float, metavar="X", help="speech: weight of the contrastive loss (0: none)")
+    train.add_argument(
+        "--by-codes", type=arguments.names, metavar="A,B", help="speech: of expression and head, what to make by codes"
+    )
 
     figures.add_arguments(command("evaluate", figures.evaluate, "the figures that the documentation quotes"))
 
@@ -184,7 +187,7 @@ def _train(options: argparse.Namespace) -> None:
 
         chosen |= {
             name: value
-            for name in ("start", "seed", "stages", "splits", "contrast")
+            for name in ("start", "seed", "stages", "splits", "contrast", "by_codes")
             if (value := getattr(options, name)) is not None
         }
     else:

@@ -9,8 +9,10 @@ import pytest
 import torch
 
 from erlnet_blender.delivery import Delivery
+from erlnet_blender.errors import ErlnetError
 from erlnet_blender.neural.adf.articulation import ARTICULATION, EXPRESSION, MOUTH, SHAPES, column
 from erlnet_blender.neural.adf.behaviour import head_rotation
+from erlnet_blender.neural.adf.checkpoint import load_network, load_tensors, save_tensors, save_weights
 from erlnet_blender.neural.adf.corpus.folder import TrackedMotion
 from erlnet_blender.neural.adf.corpus.preparation import Prepared
 from erlnet_blender.neural.adf.motion import factors_of, head_motion, head_units, mouth_units, styled
@@ -201,6 +203,24 @@ def test_styled_windows_are_seamless_and_a_style_may_change(trained, monkeypatch
     moved = styled(trained, *talk, changing)
     assert np.abs(moved[600:] - whole[600:]).max() < (1e-4 if not by_codes else 0.2)
     assert np.abs(moved[:300] - styled(trained, *talk, calm)[:300]).max() < (1e-4 if not by_codes else 0.2)
+
+
+def test_weights_remember_their_parts_and_ways(trained, tmp_path, monkeypatch):
+    path = tmp_path / "all.safetensors"
+    monkeypatch.setattr(trained, "by_codes", ("head",))
+    save_weights(path, trained, trained.state_dict(), {})
+    again, _ = load_network(path)
+    assert again.by_codes == ("head",)
+    assert again.config == trained.config
+    talk, style = _talk(300), preset_code("happy")
+    drawn = head_motion(again, *talk, style, 1)
+    # Half precision may tip a draw or two.
+    assert np.corrcoef(drawn[:, 1], head_motion(trained, *talk, style, 1)[:, 1])[0, 1] > 0.5
+    tensors, metadata = load_tensors(path, "speech model")
+    del metadata["config"]["code_predictor"]
+    save_tensors(path, tensors, metadata)
+    with pytest.raises(ErlnetError, match="does not fit"):
+        load_network(path)
 
 
 def test_units_are_what_the_factors_name():

@@ -77,10 +77,10 @@ def load_network(path: str | Path | None = None) -> tuple[SpeechToFaceNetwork, d
         raise ErlnetError(f"Not a speech model of version {VERSION}", path, _REMEDY)
     if metadata.get("layout") != layout():
         raise ErlnetError("Speech model has other channels than this version", path, _REMEDY)
-    network = SpeechToFaceNetwork(**metadata["config"])
     try:
+        network = SpeechToFaceNetwork(**metadata["config"])
         network.load_state_dict({name: tensor.float() for name, tensor in tensors.items()})
-    except RuntimeError as error:
+    except (RuntimeError, KeyError, TypeError, ValueError, AttributeError) as error:
         raise ErlnetError("Speech model does not fit the network", path, _REMEDY) from error
     if not all(torch.isfinite(tensor).all() for tensor in network.state_dict().values()):
         raise ErlnetError("Speech model holds NaN or infinity", path, _REMEDY)

@@ -19,6 +19,8 @@ from .vqvae import MotionVQ
 
 MARGIN_FRAMES = HEARING_FRAMES + STYLING_FRAMES
 """Frames at 50 Hz on each side of a window that hold all that a frame of the output depends on."""
+WAYS = ("expression", "head")
+"""What can be made by codes."""
 
 
 class SpeechToFaceNetwork(nn.Module):
@@ -28,6 +30,9 @@ class SpeechToFaceNetwork(nn.Module):
         channels, blocks: width and depth of the speech encoder.
         expression_vq, head_vq, code_predictor: configurations of the parts that work by codes; None: not there.
         by_codes: what is made by codes, of "expression" (else by the style decoder) and "head" (else by rule).
+
+    Raises:
+        ValueError: something is to be made by codes, and there is no code predictor.
     """
 
     def __init__(
@@ -45,6 +50,8 @@ class SpeechToFaceNetwork(nn.Module):
         self.code_predictor = None
         if code_predictor and self.expression_vq is not None and self.head_vq is not None:
             self.code_predictor = CodePredictor(self.expression_vq, self.head_vq, **code_predictor)
+        if not set(self.by_codes) <= (set() if self.code_predictor is None else set(WAYS)):
+            raise ValueError(f"by codes, without a code predictor for it: {', '.join(self.by_codes)}")
 
     @property
     def config(self) -> dict:

@@ -18,7 +18,7 @@ from ..checkpoint import load_network, save_weights
 from ..corpus.folder import SpeechCorpus
 from ..corpus.preparation import prepare
 from ..evaluation import calibrate
-from ..network import SpeechToFaceNetwork
+from ..network import WAYS, SpeechToFaceNetwork
 from . import code_stage, motion_stage, speech_stage, style_stage
 from .batches import Batches
 from .run import Run, Stage
@@ -31,7 +31,8 @@ _GENTLER = 1 / 3
 def train(
     corpus_dir: str | Path, out: str | Path, steps: int | None = None, resume: bool = False, seed: int = 0,
     channels: int = 256, start: str | Path | None = None, stages: Sequence[str] = tuple(STEPS),
-    splits: Sequence[str] = ("train",), contrast: float = speech_stage.CONTRAST, report=print,
+    splits: Sequence[str] = ("train",), contrast: float = speech_stage.CONTRAST,
+    by_codes: Sequence[str] | None = None, report=print,
 ) -> dict:  # fmt: skip
     """Train and write weights to `out`.
 
@@ -42,6 +43,7 @@ def train(
         stages: which of `STEPS`, in order; without "speech" the parts of `out` itself are gone on with.
         splits: of the corpus; ("train", "release") for the weights that ship.
         contrast: weight of the contrastive speech loss; 0 leaves it out.
+        by_codes: what the weights are to make by codes, once they can: of "expression" and "head"; None: as before.
 
     Returns:
         {"steps", "losses", "seconds"}: of this call; losses per stage.
@@ -53,6 +55,9 @@ def train(
     unknown = [name for name in stages if name not in STEPS]
     if unknown:
         raise ErlnetError(f"No training stage {unknown[0]!r}", "", f"choose from {', '.join(STEPS)}")
+    unknown = [name for name in by_codes or () if name not in WAYS]
+    if unknown:
+        raise ErlnetError(f"Nothing named {unknown[0]!r} is made by codes", "", f"choose from {', '.join(WAYS)}")
     corpus = SpeechCorpus(corpus_dir)
     batches = Batches(prepare(corpus, seed, report, splits=splits))
     torch.manual_seed(seed)
@@ -69,6 +74,8 @@ def train(
             continue
         torch.manual_seed(seed)  # what a stage begins with must not hang on whether the one before was resumed
         stage = _stage(name, network, batches, steps or STEPS[name], rate, contrast, seed)
+        if by_codes is not None and network.code_predictor is not None:
+            network.by_codes = tuple(by_codes)
         run = Run(stage, out.with_suffix(f".{name}.state.safetensors"), seed, notes)
         if resume and run.state_path.is_file():
             run.load()
