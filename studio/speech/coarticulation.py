@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from erlnet_blender.neural.adf.articulation import ARTICULATION, CONTACTS, PHONE_CLASSES, SHAPES
+from erlnet_blender.neural.adf.corpus.tracked.transcripts import CLASS_OF_LETTER
 
 from .articulatory_targets import CONSONANTS, VOWELS
 from .phones import SILENCE, closure_interval
@@ -32,13 +33,6 @@ _RAMPS_S = {
     "tongue_out": (0.06, 0.05),
     "tongue_back": (0.05, 0.05),
 }
-_CLASS_LETTERS = {
-    "m": "m", "b": "bɓʙ", "p": "p", "f": "fɸ", "v": "vʋβɱ", "th": "θð", "t": "tʈ", "d": "dɖɗ", "n": "nɳɲȵ",
-    "l": "lɭɫʎɬɮ", "s": "sɕ", "z": "zʑ", "sh": "ʃʂ", "zh": "ʒʐ", "r": "ɹɻ", "tap": "rɾɽ", "k": "kqcxχç",
-    "g": "ɡgɣɟɢʁʀɴ", "ng": "ŋ", "h": "hɦʔħʕ", "j": "jɥ", "w": "wʍɰ", "i": "iɪɨɯᵻ", "e": "eɛ", "a": "æaɐ", "A": "ɑʌɒ",
-    "o": "oɔ", "u": "uʊʉ", "@": "əɤɘ", "er": "ɜɚɝ", "y": "yʏ", "oe": "øœɵ",
-}  # fmt: skip
-_CLASS_OF = {letter: PHONE_CLASSES.index(name) for name, letters in _CLASS_LETTERS.items() for letter in letters}
 
 
 def frame_times_s(duration_s: float) -> np.ndarray:
@@ -51,7 +45,8 @@ def phone_classes(phones: list[Phone], duration_s: float) -> np.ndarray:
     times_s = frame_times_s(duration_s)
     classes = np.zeros(len(times_s), np.int8)
     for phone in phones:
-        classes[(times_s >= phone.start_s) & (times_s < phone.end_s)] = _CLASS_OF.get(phone.symbol, 0)
+        name = CLASS_OF_LETTER.get(phone.symbol, "sil")
+        classes[(times_s >= phone.start_s) & (times_s < phone.end_s)] = PHONE_CLASSES.index(name)
     return classes
 
 

@@ -18,12 +18,12 @@ from .takes import TRANSCRIPTS
 
 # IPA letters of each class; length, stress and tone fall away.
 _LETTERS = {
-    "m": "m", "b": "bɓʙ", "p": "p", "f": "fɸ", "v": "vʋβɱ", "th": "θð", "t": "tʈ", "d": "dɖɗ", "n": "nɳɲ",
+    "m": "m", "b": "bɓʙ", "p": "p", "f": "fɸ", "v": "vʋβɱ", "th": "θð", "t": "tʈ", "d": "dɖɗ", "n": "nɳɲȵ",
     "l": "lɭɫʎɬɮ", "s": "sɕ", "z": "zʑ", "sh": "ʃʂ", "zh": "ʒʐ", "r": "ɹɻ", "tap": "rɾɽ", "k": "kqcxχç",
     "g": "ɡgɣɟɢʁʀɴ", "ng": "ŋ", "h": "hɦʔħʕ", "j": "jɥ", "w": "wʍɰ", "i": "iɪɨɯᵻ", "e": "eɛ", "a": "æaɐ", "A": "ɑʌɒ",
     "o": "oɔ", "u": "uʊʉ", "@": "əɤɘ", "er": "ɜɚɝ", "y": "yʏ", "oe": "øœɵ",
 }  # fmt: skip
-_CLASS_OF_LETTER = {letter: name for name, letters in _LETTERS.items() for letter in letters}
+CLASS_OF_LETTER = {letter: name for name, letters in _LETTERS.items() for letter in letters}
 # ARPAbet, as CMU's dictionary and the Montreal aligner's English models write it.
 _CLASSES_OF_ARPABET = {
     "aa": "A", "ae": "a", "ah": "A", "ao": "o", "aw": "a u", "ax": "@", "axr": "er", "ay": "a i", "b": "b",
@@ -78,7 +78,7 @@ def classes_of(label: str) -> list[str]:
     # Single letters are IPA where they are the same in both or no ARPAbet; ARPAbet is written in capitals.
     if arpabet and (len(plain) > 1 or plain.isupper()):
         return arpabet.split()
-    letters = [_CLASS_OF_LETTER[letter] for letter in plain if letter in _CLASS_OF_LETTER]
+    letters = [CLASS_OF_LETTER[letter] for letter in plain if letter in CLASS_OF_LETTER]
     return letters[:1] if len(letters) < 2 or letters[0] == letters[1] else letters[:2]
 
 
