@@ -311,6 +311,36 @@ def test_a_mouth_that_never_closes_teaches_no_closure(tmp_path, said, sound, hea
     assert recording.entry["closures"] == []
 
 
+@pytest.mark.parametrize(("noise", "meet", "found", "wrong"), [(0, 0.8, 0.95, 0.1), (0.04, 0.8, 0.75, 0.15)])
+def test_seals_are_found_by_poor_trackers_too(noise, meet, found, wrong, tmp_path, said, sound, head):
+    """Lips that do not quite meet, and coefficients that tremble."""
+    track, random = said(30.0), np.random.default_rng(2)
+    count, times = int(len(sound) / RATE_HZ * 30), 6
+    poor = track[np.tile(np.arange(count), times)]
+    poor.expr[:, [head.expression_names.index(name) for name in ("mouth_close", "lips_press")]] *= meet
+    poor.expr += noise * random.normal(0, 1, poor.expr.shape).astype(np.float32)
+    poor.jaw_pose += 0.1 * noise * random.normal(0, 1, poor.jaw_pose.shape).astype(np.float32)
+    poor.save(tmp_path / "ann.npz")
+    write_sound(tmp_path / "ann.wav", np.tile(sound[: count * RATE_HZ // 30], times))
+    _, corpus = imported(tmp_path, tmp_path / "out")
+    mouth, _ = mouth_of(track.jaw_pose, track.expr, head.expression_names)
+    true = times * len(runs(mouth[:, 1] > 0.5))
+    every = sum(len(recording.entry["closures"]) for recording in recordings(corpus))
+    truth = [truth_of(track[np.tile(np.arange(count), times)], one, start_of_tiled(one, sound, count, times))[:, 1]
+             for one in recordings(corpus)]  # fmt: skip
+    right = sum(
+        curve[max(0, int(100 * begin) - 4) : int(100 * end) + 4].max(initial=0) > 0.5
+        for curve, one in zip(truth, recordings(corpus), strict=True)
+        for begin, end in one.entry["closures"]
+    )
+    assert right >= found * true
+    assert every - right <= wrong * every
+
+
+def start_of_tiled(recording, sound, count, times):
+    return start_of(recording, np.tile(sound[: count * RATE_HZ // 30], times))
+
+
 def test_a_head_seen_by_a_camera_that_looks_along_z(tmp_path, said, sound):
     from scipy.spatial.transform import Rotation
 

@@ -1,6 +1,6 @@
 """From how a person moves to what the speech encoder learns: neutral articulation, and closures by the lips' distance.
 
-A seal is where the lips are nearer than `SEALED_SHARE` of the way from how near this person's lips ever come (2 %
+A seal is where the lips are nearer than `SEALED_SHARE` of the way from how near this person's lips ever come (4 %
 quantile while speaking, as trackers seldom let them meet) to their usual distance. It is given the ramps of the
 rule-made corpus. What a seal hides of the other channels is carried across from before to after it. Shapes lose the
 person's resting mouth (median in pauses) and are divided by the person's amplitude (`style.measured`), so that all
@@ -31,7 +31,7 @@ from .faces import Face
 from .hearing import Heard
 
 SEALED_SHARE = 0.15
-_NEAREST, _ENOUGH_SPEECH_S = 0.02, 20.0
+_NEAREST, _ENOUGH_SPEECH_S = 0.04, 20.0
 _NEVER_MEET = 0.5
 _SHORTEST_S, _LONGEST_S = 0.03, 0.35
 _ATTACK_S, _RELEASE_S = 0.06, 0.05
