@@ -22,10 +22,12 @@ from erlnet_blender.neural.adf.articulation import (
     expressions_of,
     jaw_pose_of,
 )
+from erlnet_blender.neural.adf.checkpoint import default_weights_path
 from erlnet_blender.neural.adf.corpus.augmentation import Example, plain
 from erlnet_blender.neural.adf.corpus.folder import SpeechCorpus
-from erlnet_blender.neural.adf.evaluation import evaluate
+from erlnet_blender.neural.adf.evaluation import calibrate, evaluate
 from erlnet_blender.neural.adf.evaluation.baselines import Baselines
+from erlnet_blender.neural.adf.evaluation.calibration import _chosen
 from erlnet_blender.neural.adf.evaluation.cases import SILENCE_S, Case, noisy
 from erlnet_blender.neural.adf.evaluation.events import correlations, errors_of, shares
 from erlnet_blender.neural.adf.evaluation.geometry import deviation, geometry, openings_mm, patch, shown, vertices_mm
@@ -44,7 +46,7 @@ from erlnet_blender.neural.adf.evaluation.style import (
 from erlnet_blender.neural.adf.evaluation.sync import Spoken, beat_alignment, lag_ms
 from erlnet_blender.neural.adf.evaluation.table import END, ROWS, joined, look_up, with_tables
 from erlnet_blender.neural.adf.evaluation.truth import rule_made
-from erlnet_blender.neural.adf.predictor import Heard
+from erlnet_blender.neural.adf.predictor import Heard, SpeechToFace
 from erlnet_blender.neural.adf.style.catalogue import TEST_STYLES
 from erlnet_blender.neural.flame.lbs import FlameTensors, forward
 
@@ -86,6 +88,35 @@ def test_errors_name_the_phone_and_its_neighbours():
     assert (missed["error"], missed["phone"], missed["context"]) == ("missed", "m", "a [m] l")
     assert (missed["start_s"], missed["motion"]) == (0.2, 0)
     assert (stray["error"], stray["phone"], stray["gap_s"], stray["motion"]) == ("false", "l", 0.1, 1)
+
+
+def test_the_threshold_is_the_highest_that_costs_no_recall_to_speak_of():
+    rows = [(0.2, 0.99, 0.3), (0.3, 0.97, 0.09), (0.4, 0.96, 0.05), (0.5, 0.80, 0.01)]
+    assert _chosen(rows, 100)[0] == 0.4
+    assert _chosen([(0.3, 0.9, 0.5), (0.5, 0.7, 0.2)], 100)[0] == 0.5  # none is good: most recall less false
+    assert _chosen([(0.3, float("nan"), 1.0), (0.5, float("nan"), 1.0)], 0)[0] == 0.5
+
+
+def test_calibration_is_written_into_the_weights_and_used(demo_corpus, tmp_path, demo):
+    index = json.loads((demo_corpus / "corpus.json").read_text())
+    for name in ("demo.flac", "demo.npz"):
+        (tmp_path / name).write_bytes((demo_corpus / name).read_bytes())
+    item = index["items"][0]
+    index["items"] = [{**item, "split": "development", "labiodentals": [[0.3, 0.4]]}]
+    (tmp_path / "corpus.json").write_text(json.dumps(index))
+    weights = tmp_path / "w.safetensors"
+    weights.write_bytes(default_weights_path().read_bytes())
+    found = calibrate(tmp_path, weights)
+    model = SpeechToFace.load(weights)
+    assert (model.closure_threshold, model.tuck_threshold) == (found["closure_threshold"], found["tuck_threshold"])
+    assert len(found["table"]) == len(found["tuck_table"])
+    recalls = [row[1] for row in found["table"]]
+    assert recalls == sorted(recalls, reverse=True)  # a higher threshold never finds more
+    heard = model.listen(demo)
+    model.tuck_threshold = 0.0
+    assert model.move(heard, np.zeros(128, np.float32))[:, column("lip_tuck")].max() == 1
+    model.tuck_threshold = 1.0
+    assert model.move(heard, np.zeros(128, np.float32))[:, column("lip_tuck")].max() <= 0.4
 
 
 def test_correlation_ignores_the_scale():

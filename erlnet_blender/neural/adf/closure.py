@@ -49,10 +49,23 @@ def believed_closures(closure: np.ndarray, bilabial: np.ndarray, threshold: floa
     Returns:
         (T,) 1 where the lips are sealed, with ramps of 60 and 50 ms; at most `DISBELIEVED` elsewhere.
     """
-    shortest = round(SHORTEST_CLOSURE_S * CHANNEL_RATE_HZ)
-    score = np.sqrt(closure * bilabial)
-    sealed = [(start, end) for start, end in runs(score > threshold) if end - start >= shortest]
+    sealed = _long_enough(np.sqrt(closure * bilabial) > threshold)
     return np.maximum(plateau(len(closure), sealed, 0.06, 0.05), DISBELIEVED * closure).astype(np.float32)
+
+
+def believed_tucks(tuck: np.ndarray, threshold: float) -> np.ndarray:
+    """(T,) 1 where the lower lip is at the teeth, with ramps of 70 and 60 ms; at most `DISBELIEVED` elsewhere.
+
+    Args:
+        tuck: (T,) probability of it; where it is above `threshold` for long enough it is believed.
+    """
+    made = _long_enough(tuck > threshold)
+    return np.maximum(plateau(len(tuck), made, 0.07, 0.06), DISBELIEVED * tuck).astype(np.float32)
+
+
+def _long_enough(mask: np.ndarray) -> list[tuple[int, int]]:
+    shortest = round(SHORTEST_CLOSURE_S * CHANNEL_RATE_HZ)
+    return [(start, end) for start, end in runs(mask) if end - start >= shortest]
 
 
 def rest_gate(speaking: np.ndarray) -> np.ndarray:

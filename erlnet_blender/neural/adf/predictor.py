@@ -25,7 +25,7 @@ from .articulation import (
     SHAPES,
 )  # fmt: skip
 from .checkpoint import load_network
-from .closure import believed_closures, rest_gate
+from .closure import believed_closures, believed_tucks, rest_gate
 from .features import SAMPLE_RATE_HZ
 from .motion import styled
 from .network import MARGIN_FRAMES, SpeechToFaceNetwork
@@ -60,6 +60,8 @@ class SpeechToFace:
         self.network, self.metadata = network, metadata
         calibration = metadata.get("calibration", {})
         self.closure_threshold = float(calibration.get("closure_threshold", 0.5))
+        self.tuck_threshold: float | None = calibration.get("tuck_threshold")
+        """None in weights that were calibrated without one: then f and v are as likely as the network holds them."""
         self.gains = np.array([calibration.get("gains", {}).get(name, 1.0) for name in SHAPES], np.float32)
 
     @classmethod
@@ -140,6 +142,9 @@ class SpeechToFace:
         contacts[:, closure] = gate * believed_closures(
             heard.articulation[:, closure], heard.bilabial, self.closure_threshold
         )
+        tuck = ARTICULATION.index("lip_tuck")
+        if self.tuck_threshold is not None:
+            contacts[:, tuck] = gate * believed_tucks(heard.articulation[:, tuck], self.tuck_threshold)
         moved = styled(self.network, heard.articulation, heard.accents, heard.speaking, code, cancelled)
         mouth = np.zeros((count, len(MOUTH)), np.float32)
         mouth[:, CONTACT_COLUMNS] = contacts[:, CONTACT_COLUMNS]

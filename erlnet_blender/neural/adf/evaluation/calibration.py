@@ -1,4 +1,4 @@
-"""Choosing what is not learnt, the closure threshold and the gains of the shapes, on the development split."""
+"""Choosing what is not learnt, thresholds of contacts and gains of shapes, on the development split."""
 
 from __future__ import annotations
 
@@ -13,37 +13,46 @@ from ..predictor import SpeechToFace
 from .cases import NEUTRAL, Case, case_of, voice_name
 from .events import counts_of, share
 
-_THRESHOLDS = np.arange(0.25, 0.86, 0.05)
+_THRESHOLDS = np.arange(0.15, 0.86, 0.05)
+# The thresholds of the predictor, and the figures that they decide.
+_CONTACTS = {
+    "closure_threshold": ("closure_recall", "closure_false"), "tuck_threshold": ("fv_recall", "fv_false"),
+}  # fmt: skip
 _MOST_FALSE = 0.10
 _MOST_GAIN = 1.6
 
 
 def calibrate(corpus_dir: str | Path, weights: str | Path) -> dict:
-    """Choose the closure threshold and the gains of the shapes on the development split; write them into the weights.
+    """Choose thresholds of closure and tuck and gains of shapes on the development split; write them into the weights.
 
-    The threshold is chosen on the development voices that training does not have, where there are any: a trained voice
-    is heard too well to say what an unknown one needs. It is the highest, among those with at most 10 % false closures,
-    whose recall is within one standard error of the best (where none has so few false ones: the largest recall less
-    false closures). A gain brings the spread of a channel back to that of the truth, where squared error has shrunk it,
-    by 1.6 at most; gains come from all development voices.
+    Thresholds are chosen on the development voices that training does not have, where there are any: a trained voice
+    is heard too well to say what an unknown one needs. Each is the highest, among those with at most 10 % false
+    contacts, whose recall is within one standard error of the best (where none has so few false ones: the largest
+    recall less false ones). A gain brings the spread of a channel back to that of the truth, where squared error has
+    shrunk it, by 1.6 at most; gains come from all development voices.
 
     Returns:
-        {"closure_threshold", "gains", "table", "voices"}: table rows are (threshold, recall, false).
+        {"closure_threshold", "tuck_threshold", "gains", "table", "tuck_table", "voices"}: rows are (threshold, recall,
+        false).
     """
     network, metadata = load_network(weights)
     corpus = SpeechCorpus(corpus_dir)
     model = SpeechToFace(network, {**metadata, "calibration": {}})
     cases = [case_of(model, corpus, entry) for entry in corpus.entries("development")]
     unseen = _unseen(corpus, cases)
-    table = [(float(threshold), *_closures_at(model, unseen, float(threshold))) for threshold in _THRESHOLDS]
-    best = _chosen(table, sum(len(case.entry["closures"]) for case in unseen))
-    model.closure_threshold = best[0]
-    calibration = {"closure_threshold": round(best[0], 3), "gains": _gains(model, cases)}
+    tables, chosen = {}, {}
+    for contact, (recall, _) in _CONTACTS.items():
+        rows = [(float(threshold), *_at(model, unseen, contact, float(threshold))) for threshold in _THRESHOLDS]
+        best = _chosen(rows, sum(counts_of(case)[recall][1] for case in unseen))
+        setattr(model, contact, best[0])
+        tables[contact], chosen[contact] = rows, round(best[0], 3)
+    calibration = {**chosen, "gains": _gains(model, cases)}
     save_weights(weights, network, network.state_dict(), {
         **{key: value for key, value in metadata.items() if key not in ("format", "version", "layout", "config")},
         "calibration": calibration,
     })  # fmt: skip
-    return {**calibration, "table": table, "voices": sorted({case.voice for case in unseen})}
+    told = {"table": tables["closure_threshold"], "tuck_table": tables["tuck_threshold"]}
+    return {**calibration, **told, "voices": sorted({case.voice for case in unseen})}
 
 
 def _unseen(corpus: SpeechCorpus, cases: list[Case]) -> list[Case]:
@@ -51,20 +60,23 @@ def _unseen(corpus: SpeechCorpus, cases: list[Case]) -> list[Case]:
     return [case for case in cases if case.voice not in trained] or cases
 
 
-def _chosen(table: list[tuple[float, float, float]], closures: int) -> tuple[float, float, float]:
+def _chosen(table: list[tuple[float, float, float]], due: int) -> tuple[float, float, float]:
+    """The best of (threshold, recall, false) rows; without a contact that is `due`, that of the middle."""
+    if not due:
+        return min(table, key=lambda row: abs(row[0] - 0.5))
     good = [row for row in table if row[2] <= _MOST_FALSE]
     if not good:
         return max(table, key=lambda row: row[1] - row[2])
     best = max(row[1] for row in good)
-    error = np.sqrt(best * (1 - best) / max(1, closures))
+    error = np.sqrt(best * (1 - best) / due)
     return max((row for row in good if row[1] >= best - error), key=lambda row: row[0])
 
 
-def _closures_at(model: SpeechToFace, cases: list[Case], threshold: float) -> tuple[float, float]:
-    model.closure_threshold = threshold
+def _at(model: SpeechToFace, cases: list[Case], contact: str, threshold: float) -> tuple[float, float]:
+    setattr(model, contact, threshold)
     _move(model, cases)
     counts = [counts_of(case) for case in cases]
-    recall, false = (np.sum([row[name] for row in counts], 0) for name in ("closure_recall", "closure_false"))
+    recall, false = (np.sum([row[name] for row in counts], 0) for name in _CONTACTS[contact])
     return share(*recall), share(*false)
 
 
