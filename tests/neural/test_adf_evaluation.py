@@ -90,11 +90,13 @@ def test_errors_name_the_phone_and_its_neighbours():
     assert (stray["error"], stray["phone"], stray["gap_s"], stray["motion"]) == ("false", "l", 0.1, 1)
 
 
-def test_the_threshold_is_the_highest_that_costs_no_recall_to_speak_of():
+def test_the_threshold_weighs_recall_against_false_contacts():
     rows = [(0.2, 0.99, 0.3), (0.3, 0.97, 0.09), (0.4, 0.96, 0.05), (0.5, 0.80, 0.01)]
     assert _chosen(rows, 100)[0] == 0.4
-    assert _chosen([(0.3, 0.9, 0.5), (0.5, 0.7, 0.2)], 100)[0] == 0.5  # none is good: most recall less false
-    assert _chosen([(0.3, float("nan"), 1.0), (0.5, float("nan"), 1.0)], 0)[0] == 0.5
+    assert _chosen([(0.3, 0.8, 0.3), (0.7, 0.3, 0.05)], 100)[0] == 0.3  # few false ones are not worth an open mouth
+    nan = float("nan")
+    assert _chosen([(0.3, nan, 1.0), (0.5, nan, 1.0)], 0)[0] == 0.5
+    assert _chosen([(0.3, 0.5, 0.5), (0.9, 0.0, nan)], 9)[0] == 0.3
 
 
 def test_calibration_is_written_into_the_weights_and_used(demo_corpus, tmp_path, demo):
