@@ -214,6 +214,15 @@ def test_pairs_that_cannot_be_told_are_named(tmp_path):
     ]  # fmt: skip
 
 
+def test_a_corpus_inside_the_folder_is_no_source(tmp_path):
+    touch(
+        tmp_path, "ann.npz", "ann.wav", "corpus/corpus.json", "corpus/tracked-ann-00.npz", "corpus/tracked-ann-00.flac"
+    )
+    found, problems = find_takes(tmp_path)
+    assert [take.name for take in found] == ["ann"]
+    assert problems == []
+
+
 LONG = """File type = "ooTextFile"
 Object class = "TextGrid"
 

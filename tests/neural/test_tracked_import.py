@@ -276,8 +276,13 @@ def test_the_command_says_what_it_did(tmp_path, said, sound, capsys):
     assert len(told["left_out"]) == 1
     assert "alone.npz" in told["left_out"][0]
     assert SpeechCorpus(tmp_path / "out").index["items"][0]["language"] == "en"
-    assert cli.main(call) == 2
-    assert "--append" in capsys.readouterr().err
+    calls = {"--append": call, "No such folder": ["corpus", "nowhere", "-o", "x"], "9999 ms": [*call, "--late", "9999"],
+             "--split": [*call, "--split", "some"]}  # fmt: skip
+    for word, wrong in calls.items():
+        assert cli.main(wrong) == 2
+        told = capsys.readouterr().err
+        assert word in told
+        assert told.count("\n") == 1
 
 
 def test_stopped_imports_leave_nothing(tmp_path, said, sound):

@@ -55,6 +55,8 @@ def find_takes(source: Path, speaker: str = "") -> tuple[list[Take], list[str]]:
         speaker: who speaks in all of them; empty to tell by folders and names.
     """
     files = sorted(path for path in source.rglob("*") if path.is_file() and not path.name.startswith("."))
+    corpora = {path.parent for path in files if path.name == "corpus.json"}
+    files = [path for path in files if corpora.isdisjoint(path.parents)]
     sounds, texts = defaultdict(list), defaultdict(list)
     for path in files:
         if path.suffix.lower() in (*SOUNDS, *_UNHEARD):
