@@ -98,8 +98,8 @@ class Sound:
         if self._level is None:
             step = _BLOCK_S * SAMPLE_RATE_HZ
             starts = range(0, self._count, step)
-            power = [mean_power(self.piece(start, min(self._count, start + step))) for start in starts]
-            levels = np.array([reference_level(block) for block in power])
+            blocks = (self.piece(start, min(self._count, start + step)) for start in starts)
+            levels = np.array([reference_level(mean_power(block)) for block in blocks])
             self._level = float(np.median(levels[levels >= levels.max() * _ACTIVE_SHARE]))
         return self._level if self._level > QUIETEST_REFERENCE else None
 
