@@ -277,7 +277,7 @@ def test_speed_is_measured_in_another_process(monkeypatch):
 
 def test_tables_are_written_between_the_marks_and_name_existing_figures():
     page = (Path(__file__).parents[2] / "docs" / "adf.md").read_text(encoding="utf8")
-    figures = {"recordings": 2, "duration_s": 7.0, "split": "test", "alsa_false_closures": 1, "lve": 2.25,
+    figures = {"weights": "erlnet train", "recordings": 2, "duration_s": 7.0, "split": "test", "lve": 2.25,
                "style": {"correlation": {"jaw": 0.9}}, "voices": {"flite-slt": {
                    "closure_recall": 0.95, "fv_recall": None, "events": {"closure_recall": [19, 20]},
                    "interval": {"closure_recall": [0.9, 1.0]}}}}  # fmt: skip
@@ -289,6 +289,7 @@ def test_tables_are_written_between_the_marks_and_name_existing_figures():
     assert "| f/v recall, slt | ≥ .9 | **–** |" in changed
     assert "| jaw amplitude | ≥ .9 | .90 | – |" in changed
     assert "| flite-slt | 20 | .950 |" in changed
+    assert "Weights: `erlnet train`" in changed
     assert ".90 to 1.00" in changed
     assert with_tables(changed, figures, first) == changed
     assert joined({"voices": {"a": {"lve": 1}}, "lve": 1}, {"voices": {"a": {"mod": 2}}, "lve": 3}) == {

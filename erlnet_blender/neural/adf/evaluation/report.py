@@ -143,6 +143,7 @@ def evaluate(
         write_errors(found.cases, errors)
     figures: dict = {
         "split": split,
+        "weights": found.model.metadata.get("command", ""),
         "recordings": len(entries),
         "duration_s": round(found.sound_s, 1),
     }

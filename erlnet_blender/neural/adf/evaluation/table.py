@@ -174,6 +174,7 @@ def with_tables(document: str, figures: dict, first: dict) -> str:
     count, seconds = figures.get("recordings"), figures.get("duration_s")
     tables = "\n\n".join([comparison(figures, first), styles(figures, first), voices(figures)])
     told = f"Split `{figures.get('split')}`: {count} recordings, {seconds} s with the silence around them."
+    told += f" Weights: `{figures.get('weights') or 'unknown'}`."
     return f"{before}{begin}\n{told}\n\n{tables}\n{end}{after}"
 
 
