@@ -227,6 +227,10 @@ def test_units_are_what_the_factors_name():
     mean, unit = mouth_units(with_values(jaw_amplitude=1.5, lip_amplitude=0.7, smile=0.4))
     assert unit[: len(SHAPES)] == pytest.approx([1.5] + [0.7] * (len(SHAPES) - 1))
     assert mean[len(SHAPES)] == pytest.approx(0.4)
+    _, unit = mouth_units(with_values(lip_amplitude=0.8, rounding_amplitude=1.5, spreading_amplitude=0.5))
+    named = dict(zip(SHAPES, unit, strict=False))
+    expected = {"jaw": 1.0, "pucker": 1.2, "funnel": 1.2, "stretch": 0.4}
+    assert named == pytest.approx(dict.fromkeys(SHAPES, 0.8) | expected)
     _, unit = head_units(with_values(pitch_spread_deg=3.0, nod_deg=16.0))
     assert unit[0] == pytest.approx(5.0)
 

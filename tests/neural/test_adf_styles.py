@@ -28,8 +28,16 @@ from erlnet_blender.neural.adf.style.catalogue import (
     table,
     training_style,
 )
-from erlnet_blender.neural.adf.style.factors import BEHAVIOUR, HIGHEST, LOWEST, NAMES, values_of
-from erlnet_blender.neural.adf.style.measured import measured_factors
+from erlnet_blender.neural.adf.style.factors import (
+    AMPLITUDES,
+    BEHAVIOUR,
+    HIGHEST,
+    LOWEST,
+    NAMES,
+    values_of,
+    with_values,
+)
+from erlnet_blender.neural.adf.style.measured import measured_factors, mouth_factors
 from erlnet_blender.neural.adf.style.presets import EMOTIONS, INTENSITIES, emotion_code, preset_code
 from erlnet_blender.neural.flame.lbs import FlameTensors, forward
 from studio.head.assemble import Head
@@ -145,7 +153,8 @@ FLOORS = {
     "eye_wide": 0.95, "sneer": 0.95, "grimace": 0.95, "asymmetry": 0.95, "smile_accent": 0.6, "brow_accent": 0.6,
     "head_pitch_deg": 0.9, "head_yaw_deg": 0.9, "head_roll_deg": 0.9, "pitch_spread_deg": 0.8,
     "yaw_spread_deg": 0.8, "roll_spread_deg": 0.8, "head_tempo_hz": 0.5, "nod_deg": 0.6, "jaw_amplitude": 0.65,
-    "lip_amplitude": 0.75, "gaze_yaw_deg": 0.85, "gaze_pitch_deg": 0.85, "gaze_spread_deg": 0.5,
+    "lip_amplitude": 0.75, "rounding_amplitude": 0.55, "spreading_amplitude": 0.5, "gaze_yaw_deg": 0.85,
+    "gaze_pitch_deg": 0.85, "gaze_spread_deg": 0.5,
 }  # fmt: skip
 
 
@@ -157,10 +166,35 @@ def test_factors_of_unseen_styles_are_measured_in_four_seconds():
     print({name: round(float(value), 3) for name, value in correlation.items()})
     short = {name: correlation[name] for name, floor in FLOORS.items() if not correlation[name] >= floor}
     assert not short
-    # Amplitudes against what the lips did in these very seconds.
-    for name, channel, floor in (("jaw_amplitude", "jaw", 0.95), ("lip_amplitude", "stretch", 0.8)):
-        moved = [clip.mouth[:, column(channel)].std() for _, _, clip in pairs]
-        assert np.corrcoef(found[:, NAMES.index(name)], moved)[0, 1] > floor
+    # Amplitudes against what jaw and lips did in these very seconds: the generated motion is to do the same.
+    close = {}
+    for channel in ("jaw", "pucker", "stretch"):
+        told = found[:, [NAMES.index(name) for name in AMPLITUDES[channel]]].prod(1)
+        close[channel] = np.corrcoef(told, [clip.mouth[:, column(channel)].std() for _, _, clip in pairs])[0, 1]
+    print({name: round(float(value), 3) for name, value in close.items()})
+    assert min(close.values()) >= 0.9
+
+
+def test_lip_habits_are_told_apart_and_not_counted_twice():
+    """Somebody who purses the lips twice as much, or spreads them, is measured as such, whatever the rest does."""
+    articulation, accents, speaking = (curve[:1500] for curve in invented_speech(120.0, 0))
+    seen = np.ones(len(MOUTH), bool)
+
+    def found(**changed: float) -> dict[str, float]:
+        style = Style("", with_values(**changed), np.ones(6), np.zeros(6), 0.0)
+        mouth = motion_in(style, articulation, accents, speaking, 0).mouth
+        return dict(zip(NAMES, mouth_factors(mouth, seen), strict=True))
+
+    plain = found()
+    for name, other in (("rounding_amplitude", "spreading_amplitude"), ("spreading_amplitude", "rounding_amplitude")):
+        more = found(**{name: 1.6})
+        change = {factor: more[factor] / plain[factor] for factor in ("lip_amplitude", name, other)}
+        assert change["lip_amplitude"] * change[name] == pytest.approx(1.6, rel=0.1)
+        assert change["lip_amplitude"] * change[other] == pytest.approx(1.0, rel=0.02)
+        assert change[name] / change[other] == pytest.approx(1.6, rel=0.1)
+    wider = found(lip_amplitude=1.6)
+    for name, expected in (("lip_amplitude", 1.6), ("rounding_amplitude", 1.0), ("spreading_amplitude", 1.0)):
+        assert wider[name] / plain[name] == pytest.approx(expected, rel=0.1)
 
 
 def test_blink_rate_is_measured_in_a_minute():

@@ -19,7 +19,7 @@ from .behaviour import head_rotation
 from .network import MARGIN_FRAMES, SpeechToFaceNetwork
 from .network.code_predictor import CodeTower, draw_codes
 from .network.vqvae import MotionVQ
-from .style.factors import HIGHEST, LOWEST, NAMES, NEUTRAL, SPREAD, values_of
+from .style.factors import AMPLITUDES, HIGHEST, LOWEST, NAMES, NEUTRAL, SPREAD, values_of
 
 WINDOW_FRAMES = 1024
 _HEAD_AXES = ("pitch", "yaw", "roll")
@@ -31,12 +31,12 @@ _OWN_CHANCE = 4  # the stream of the seed that head motion draws from; `behaviou
 
 
 def factors_of(style: np.ndarray) -> np.ndarray:
-    """(..., 26) factor values of (..., 128) style codes, held to the ranges that make sense."""
+    """(..., 28) factor values of (..., 128) style codes, held to the ranges that make sense."""
     return np.clip(NEUTRAL + SPREAD * style[..., : len(NAMES)], LOWEST, HIGHEST).astype(np.float32)
 
 
 def head_units(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and spread of head motion, (..., 3) degrees each, that (..., 26) factor values ask for."""
+    """Mean and spread of head motion, (..., 3) degrees each, that (..., 28) factor values ask for."""
     column = lambda name: factors[..., NAMES.index(name)]  # noqa: E731
     mean = np.stack([column(f"head_{axis}_deg") for axis in _HEAD_AXES], -1)
     unit = np.stack([column(f"{axis}_spread_deg") for axis in _HEAD_AXES], -1)
@@ -45,12 +45,12 @@ def head_units(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def mouth_units(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Resting value and amplitude of SHAPES and EXPRESSION, (..., 16) each, that (..., 26) factor values ask for."""
+    """Resting value and amplitude of SHAPES and EXPRESSION, (..., 16) each, that (..., 28) factor values ask for."""
     mean = np.zeros((*factors.shape[:-1], len(_UNIT_CHANNELS)), np.float32)
     unit = np.ones_like(mean)
     for index, name in enumerate(_UNIT_CHANNELS):
         if name in SHAPES:
-            unit[..., index] = factors[..., NAMES.index("jaw_amplitude" if name == "jaw" else "lip_amplitude")]
+            unit[..., index] = factors[..., [NAMES.index(factor) for factor in AMPLITUDES[name]]].prod(-1)
         else:
             mean[..., index] = factors[..., NAMES.index(name)]
     return mean, unit

@@ -27,7 +27,7 @@ _SHAPE_COLUMNS = [column(name) for name in SHAPES]
 
 @dataclass(frozen=True)
 class Style:
-    """One style: (26,) `factors`, and habits no factor names: `gains` and `offsets` (6,) of SHAPES, `smoothing`."""
+    """One style: (28,) `factors`, and habits no factor names: `gains` and `offsets` (6,) of SHAPES, `smoothing`."""
 
     name: str
     factors: np.ndarray

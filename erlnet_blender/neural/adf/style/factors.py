@@ -54,6 +54,8 @@ FACTORS = (
     Factor("gaze_yaw_deg", 0.0, 4.0, -20.0, 20.0),
     Factor("gaze_pitch_deg", 0.0, 3.0, -15.0, 15.0),
     Factor("gaze_spread_deg", 2.0, 1.5, 0.3, 8.0),
+    Factor("rounding_amplitude", 1.0, 0.3, 0.3, 2.5),
+    Factor("spreading_amplitude", 1.0, 0.3, 0.3, 2.5),
 )
 NAMES = tuple(factor.name for factor in FACTORS)
 # Those that rules for head, eyelids and eyes follow; the networks of the face must not heed them.
@@ -61,6 +63,14 @@ BEHAVIOUR = (
     "head_pitch_deg", "head_yaw_deg", "head_roll_deg", "pitch_spread_deg", "yaw_spread_deg", "roll_spread_deg",
     "head_tempo_hz", "nod_deg", "blinks_per_minute", "gaze_yaw_deg", "gaze_pitch_deg", "gaze_spread_deg",
 )  # fmt: skip
+# What the movement of each of the shapes of speech is multiplied by. The lips' own factor is what they have in common;
+# rounding and spreading are ratios to it.
+AMPLITUDES = {
+    "jaw": ("jaw_amplitude",),
+    **dict.fromkeys(("pucker", "funnel"), ("lip_amplitude", "rounding_amplitude")),
+    "stretch": ("lip_amplitude", "spreading_amplitude"),
+    **dict.fromkeys(("upper_lip_raise", "lower_lip_depress"), ("lip_amplitude",)),
+}
 BEHAVIOUR_COLUMNS = [NAMES.index(name) for name in BEHAVIOUR]
 NEUTRAL = np.array([factor.neutral for factor in FACTORS], np.float32)
 SPREAD = np.array([factor.spread for factor in FACTORS], np.float32)
@@ -69,7 +79,7 @@ HIGHEST = np.array([factor.highest for factor in FACTORS], np.float32)
 
 
 def code_of(values: np.ndarray) -> np.ndarray:
-    """(..., 26) factor values as the explicit part of a style code; neutral gives zeros."""
+    """(..., 28) factor values as the explicit part of a style code; neutral gives zeros."""
     return ((values - NEUTRAL) / SPREAD).astype(np.float32)
 
 
@@ -82,7 +92,7 @@ def values_of(code: np.ndarray) -> dict[str, Curve]:
 
 
 def with_values(**changed: float) -> np.ndarray:
-    """(26,) factor values: neutral but for the named ones; unknown names raise KeyError."""
+    """(28,) factor values: neutral but for the named ones; unknown names raise KeyError."""
     values = NEUTRAL.copy()
     for name, value in changed.items():
         if name not in NAMES:

@@ -29,6 +29,7 @@ _TYPICAL_SPREAD = {
     "lower_lip_depress": 0.074,
 }  # fmt: skip
 _LIPS = {"pucker": 0.15, "funnel": 0.2, "stretch": 0.5, "upper_lip_raise": 0.05, "lower_lip_depress": 0.1}
+_ROUNDING, _SPREADING = {"pucker": 0.85, "funnel": 0.15}, {"stretch": 1.0}
 # 10 % to 90 % range of the smoothed accents: what a smile or brow that follows them moves by, per unit of its factor.
 _SLOW_ACCENT_RANGE, _ACCENT_RANGE = 0.48, 0.56
 _LEAST_JAW_SPREAD = 0.02
@@ -100,7 +101,7 @@ def _named(track: FaceTrack, head: HeadModel) -> tuple[FaceTrack, list[str]]:
 def measured_factors(
     mouth: np.ndarray, seen: np.ndarray, head_rad: np.ndarray, eyelids: np.ndarray, eyes_rad: np.ndarray
 ) -> np.ndarray:
-    """(26,) factor values measured in motion at 50 Hz; neutral where nothing can be measured.
+    """(28,) factor values measured in motion at 50 Hz; neutral where nothing can be measured.
 
     Amplitudes are spreads against those of neutral speech; resting expression is the median, its liveliness the range
     from 10 % to 90 %; the head see `head_statistics`; blink rate leans towards the usual one, as a few seconds hold too
@@ -134,16 +135,26 @@ def mouth_factors(mouth: np.ndarray, seen: np.ndarray) -> np.ndarray:
 
 
 def _amplitudes(visible: dict[str, np.ndarray], duration_s: float) -> dict[str, float]:
-    """What is said in a few seconds moves the lips as much as how it is said: the shorter, the less is believed."""
+    """What is said in a few seconds moves the lips as much as how it is said: the shorter, the less is believed.
+
+    Rounding and spreading are ratios to the lips as a whole, so that factors multiplied tell what was seen.
+    """
     ratio = {name: float(visible[name].std()) / typical for name, typical in _TYPICAL_SPREAD.items() if name in visible}
     if ratio["jaw"] * _TYPICAL_SPREAD["jaw"] <= _LEAST_JAW_SPREAD:
         return {}
     belief = duration_s / (duration_s + _AMPLITUDE_PRIOR_S)
+
+    def together(weights: dict[str, float]) -> float | None:
+        seen = {name: weight for name, weight in weights.items() if name in ratio}
+        logs = [weight * np.log(max(ratio[name], 0.05)) for name, weight in seen.items()]
+        return float(np.exp(belief * sum(logs) / sum(seen.values()))) if seen else None
+
     found = {"jaw_amplitude": ratio["jaw"] ** belief}
-    weights = {name: weight for name, weight in _LIPS.items() if name in ratio}
-    if weights:
-        logs = [weight * np.log(max(ratio[name], 0.05)) for name, weight in weights.items()]
-        found["lip_amplitude"] = float(np.exp(belief * sum(logs) / sum(weights.values())))
+    lips = together(_LIPS)
+    if lips is not None:
+        found["lip_amplitude"] = lips
+        own = {"rounding_amplitude": together(_ROUNDING), "spreading_amplitude": together(_SPREADING)}
+        found |= {name: value / lips for name, value in own.items() if value is not None}
     return found
 
 
@@ -173,7 +184,7 @@ def _accents(visible: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def residual_code(mouth: np.ndarray, network: SpeechToFaceNetwork) -> np.ndarray:
-    """(102,) mean residual code of (T, 21) MOUTH channels, over windows of 4 s, the length it was trained on."""
+    """(100,) mean residual code of (T, 21) MOUTH channels, over windows of 4 s, the length it was trained on."""
     length = int(_WINDOW_S * CHANNEL_RATE_HZ)
     starts = np.linspace(0, max(0, len(mouth) - length), _MOST_WINDOWS).astype(int)
     windows = [mouth[start : start + length] for start in sorted(set(starts.tolist()))]

@@ -7,6 +7,7 @@ traits (habits of the lips, sharpness) vary too, which only the residual part of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 import torch
@@ -14,16 +15,16 @@ from torch import Tensor
 
 from ..articulation import ARTICULATION, EXPRESSION, SHAPES
 from ..behaviour.head import AXES
-from .factors import HIGHEST, LOWEST, NAMES, NEUTRAL
+from .factors import AMPLITUDES, HIGHEST, LOWEST, NAMES, NEUTRAL
 
 _ACCENT_SMOOTHING = 9  # frames at 50 Hz: a brow is slower than a vowel
 _SLOW_SMOOTHING = 31
-GAIN_SPREAD, OFFSET_SPREAD = 0.15, 0.05  # of the hidden habits
+GAIN_SPREAD, OFFSET_SPREAD = 0.08, 0.05  # of the hidden habits
 
 
 # Least, most and how often a factor is other than neutral, in styles at random.
 _USUAL: dict[str, tuple[float, float, float]] = {
-    "jaw_amplitude": (0.5, 1.7, 1.0), "lip_amplitude": (0.5, 1.7, 1.0),
+    "jaw_amplitude": (0.5, 1.7, 1.0), "lip_amplitude": (0.6, 1.5, 1.0),
     "smile": (0.0, 0.7, 0.7), "smile_accent": (0.0, 0.3, 0.7),
     **dict.fromkeys(("frown", "brow_raise", "brow_inner", "brow_down", "squint", "eye_wide"), (0.0, 0.6, 0.4)),
     "brow_accent": (0.0, 0.7, 1.0),
@@ -32,6 +33,9 @@ _USUAL: dict[str, tuple[float, float, float]] = {
     "head_tempo_hz": (0.18, 0.8, 1.0), "nod_deg": (0.0, 6.0, 1.0), "blinks_per_minute": (6.0, 34.0, 1.0),
     "gaze_yaw_deg": (-10.0, 10.0, 0.5), "gaze_pitch_deg": (-6.0, 6.0, 0.5), "gaze_spread_deg": (0.8, 5.0, 1.0),
 }  # fmt: skip
+# Drawn on their own, so that a style is otherwise the one that its seed gave before there were these. The range of
+# `lip_amplitude` allows for them: what a lip shape is multiplied by in all lies mostly between 0.4 and 2.2.
+_USUAL_RATIOS = dict.fromkeys(("rounding_amplitude", "spreading_amplitude"), (0.65, 1.5, 1.0))
 _PLAIN_NEUTRAL = 0.15
 _SPREAD_COLUMNS = [NAMES.index(f"{axis}_spread_deg") for axis in AXES]
 LIVELY_SIGMA, OWN_SIGMA = 0.55, 0.25
@@ -43,7 +47,7 @@ class Traits:
     """Styles of a batch of B: factor values, and habits of the SHAPES that no factor names.
 
     Args:
-        factors: (B, 26); gains, offsets: (B, 6) of SHAPES; smoothing: (B,) 0 crisp to 1 mumbled.
+        factors: (B, 28); gains, offsets: (B, 6) of SHAPES; smoothing: (B,) 0 crisp to 1 mumbled.
     """
 
     factors: Tensor
@@ -55,9 +59,10 @@ class Traits:
 def random_traits(random: np.random.Generator, count: int, plain: np.ndarray) -> Traits:
     """Styles at random over the usual ranges; where `plain` is true the hidden habits are neutral."""
     factors = np.tile(NEUTRAL, (count, 1))
-    for name, (low, high, chance) in _USUAL.items():
-        chosen = random.random(count) < chance
-        factors[chosen, NAMES.index(name)] = random.uniform(low, high, int(chosen.sum()))
+    for source, usual in ((random, _USUAL), (random.spawn(1)[0], _USUAL_RATIOS)):
+        for name, (low, high, chance) in usual.items():
+            chosen = source.random(count) < chance
+            factors[chosen, NAMES.index(name)] = source.uniform(low, high, int(chosen.sum()))
     # A head that is lively in one axis is lively in the others.
     lively = random.normal(0, LIVELY_SIGMA, (count, 1)) + random.normal(0, OWN_SIGMA, (count, 3))
     factors[:, _SPREAD_COLUMNS] *= 1.2 * np.exp(lively)
@@ -94,7 +99,7 @@ def styled_motion(articulation: Tensor, accents: Tensor, speaking: Tensor, trait
     shapes = articulation[..., [ARTICULATION.index(name) for name in SHAPES]]
     smoothing = traits.smoothing[:, None, None]
     shapes = shapes * (1 - smoothing) + smoothing * _smooth(shapes, 7)
-    amplitude = torch.stack([value["jaw_amplitude" if name == "jaw" else "lip_amplitude"] for name in SHAPES], 2)
+    amplitude = torch.stack([prod(value[factor] for factor in AMPLITUDES[name]) for name in SHAPES], 2)
     voiced = _smooth(speaking, _ACCENT_SMOOTHING)[..., None]
     shapes = (shapes * amplitude * traits.gains[:, None] + traits.offsets[:, None] * voiced).clamp_min(0)
     lift, slow = _smooth(accents, _ACCENT_SMOOTHING), _smooth(accents, _SLOW_SMOOTHING)

@@ -46,7 +46,7 @@ class Lesson:
         content: what is heard for six in ten, what was said for the others; target: (B, T, 16) styled motion.
         traits: the styles; plain: (B,) those without hidden habits, as presets are.
         references: (2B, 200 or 600, 21) other speech in the styles, twice.
-        explicit: (B, 26) explicit codes: known where plain, else measured in the first references.
+        explicit: (B, 28) explicit codes: known where plain, else measured in the first references.
         shown: (B, 1) 0 where the residual code is kept back, as for a preset.
         filmed: (B,) those whose motion is that of a filmed person, and whose traits say nothing.
     """
@@ -206,7 +206,7 @@ class Teacher:
 
 
 def observed(traits: Traits, plain: np.ndarray, references: Tensor) -> np.ndarray:
-    """(B, 26) explicit codes: known where `plain`, else of the mouth alone, measured in (B, T, 21) references."""
+    """(B, 28) explicit codes: known where `plain`, else of the mouth alone, measured in (B, T, 21) references."""
     factors = traits.factors.numpy().copy()
     for index in np.flatnonzero(~plain):
         factors[index] = mouth_factors(references[index].numpy(), np.ones(len(MOUTH), bool))
@@ -214,7 +214,7 @@ def observed(traits: Traits, plain: np.ndarray, references: Tensor) -> np.ndarra
 
 
 def mouth_units_of(explicit: np.ndarray) -> tuple[Tensor, Tensor]:
-    """`motion.mouth_units` of (B, 26) explicit codes, (B, 1, 16) tensors."""
+    """`motion.mouth_units` of (B, 28) explicit codes, (B, 1, 16) tensors."""
     mean, unit = mouth_units(factors_of(explicit))
     return torch.from_numpy(mean[:, None]), torch.from_numpy(unit[:, None])
 
