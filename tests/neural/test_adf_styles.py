@@ -147,13 +147,14 @@ def measured(style: Style, seed: int, duration_s: float = 4.0) -> tuple[np.ndarr
     return measured_factors(clip.mouth, seen, clip.head, clip.eyelids, clip.gaze), clip
 
 
-# What is asked of a reference of 4 s, over styles that training never sees.
+# What is asked of a reference of 4 s, over styles that training never sees. Factors of the lips share out what was
+# seen, so each alone is less sure than their product, which the shapes are multiplied by.
 FLOORS = {
     "smile": 0.95, "frown": 0.95, "brow_raise": 0.95, "brow_inner": 0.95, "brow_down": 0.95, "squint": 0.95,
     "eye_wide": 0.95, "sneer": 0.95, "grimace": 0.95, "asymmetry": 0.95, "smile_accent": 0.6, "brow_accent": 0.6,
     "head_pitch_deg": 0.9, "head_yaw_deg": 0.9, "head_roll_deg": 0.9, "pitch_spread_deg": 0.8,
     "yaw_spread_deg": 0.8, "roll_spread_deg": 0.8, "head_tempo_hz": 0.5, "nod_deg": 0.6, "jaw_amplitude": 0.65,
-    "lip_amplitude": 0.75, "rounding_amplitude": 0.55, "spreading_amplitude": 0.5, "gaze_yaw_deg": 0.85,
+    "lip_amplitude": 0.65, "rounding_amplitude": 0.5, "spreading_amplitude": 0.5, "gaze_yaw_deg": 0.85,
     "gaze_pitch_deg": 0.85, "gaze_spread_deg": 0.5,
 }  # fmt: skip
 
@@ -167,12 +168,15 @@ def test_factors_of_unseen_styles_are_measured_in_four_seconds():
     short = {name: correlation[name] for name, floor in FLOORS.items() if not correlation[name] >= floor}
     assert not short
     # Amplitudes against what jaw and lips did in these very seconds: the generated motion is to do the same.
-    close = {}
+    close, true_to = {}, {}
     for channel in ("jaw", "pucker", "stretch"):
-        told = found[:, [NAMES.index(name) for name in AMPLITUDES[channel]]].prod(1)
+        columns = [NAMES.index(name) for name in AMPLITUDES[channel]]
+        told = found[:, columns].prod(1)
+        true_to[channel] = np.corrcoef(told, true[:, columns].prod(1))[0, 1]
         close[channel] = np.corrcoef(told, [clip.mouth[:, column(channel)].std() for _, _, clip in pairs])[0, 1]
     print({name: round(float(value), 3) for name, value in close.items()})
     assert min(close.values()) >= 0.9
+    assert min(true_to.values()) >= 0.75
 
 
 def test_lip_habits_are_told_apart_and_not_counted_twice():
