@@ -33,13 +33,14 @@ from .operators import (
     use_engine,
 )
 from .panels import export, head_sliders, poses, render, sequencer, sidebar
-from .scene import jobs, seating
+from .scene import jobs, seating, voices
 
 MODULES: tuple[ModuleType, ...] = (
     preferences,
     properties,
     jobs,
     seating,
+    voices,
     start_here,
     add_head,
     add_sound,

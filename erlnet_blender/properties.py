@@ -34,13 +34,10 @@ def _is_other_rig(self, item: bpy.types.Object) -> bool:
 
 
 class ERLNET_PG_scene(bpy.types.PropertyGroup):
-    """Settings of the scene: which voice, and the render."""
+    """Settings of the scene: the render, and how poses are applied."""
 
-    strip: bpy.props.StringProperty(
-        name="Voice",
-        description="The sound strip to bake; empty is the active or the only one",
-        search=_sound_strip_names,
-    )
+    # Up to 0.1 the voice was the scene's; `scene.voices` hands it to the heads of such files.
+    strip: bpy.props.StringProperty(options={"HIDDEN"})
     device: bpy.props.EnumProperty(
         name="Device",
         description="What the neural renderer computes on",
@@ -73,8 +70,14 @@ class ERLNET_PG_scene(bpy.types.PropertyGroup):
 
 
 class ERLNET_PG_speech(bpy.types.PropertyGroup):
-    """How a rig speaks. Strength, mix, emotion and intensity may be keyed; the bake follows the keys."""
+    """What a rig speaks, and how. Strength, mix, emotion and intensity may be keyed; the bake follows the keys."""
 
+    strip: bpy.props.StringProperty(
+        name="Voice",
+        description="The sound strip that this head speaks; empty is the active or the only one",
+        search=_sound_strip_names,
+        **_HELD,
+    )
     style: bpy.props.EnumProperty(
         name="Style",
         description="How the head speaks",

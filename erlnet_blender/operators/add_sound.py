@@ -7,6 +7,7 @@ import math
 import bpy
 from bpy_extras.io_utils import ImportHelper
 
+from ..scene.rig import find_rig
 from ..scene.strips import add_sound_strip, right_handle, sequencer_scene, sound_strips
 from .explained import Explained
 
@@ -29,7 +30,7 @@ class ERLNET_OT_add_sound(Explained, bpy.types.Operator, ImportHelper):
         return ImportHelper.invoke(self, context, event)
 
     def run(self, context: bpy.types.Context) -> None:
-        """Add the strip, choose it for the bake, and let the scene be long enough to hear it."""
+        """Add the strip, let the chosen head speak it, and let the scene be long enough to hear it."""
         scene = sequencer_scene(context)
         is_first = not sound_strips(scene)
         strip = add_sound_strip(scene, bpy.path.abspath(self.filepath), scene.frame_current)
@@ -38,7 +39,10 @@ class ERLNET_OT_add_sound(Explained, bpy.types.Operator, ImportHelper):
         # The picture must wait for the sound, or the lips look late.
         scene.sync_mode = "AUDIO_SYNC"
         scene.use_audio_scrub = True
-        context.scene.erlnet.strip = strip.name
+        strip.show_waveform = True
+        rig = find_rig(context)
+        if rig is not None and rig.is_editable:
+            rig.erlnet.speech.strip = strip.name
 
 
 class ERLNET_FH_sound(bpy.types.FileHandler):

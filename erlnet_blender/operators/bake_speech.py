@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import bpy
 
@@ -15,7 +14,8 @@ from ..scene import jobs
 from ..scene.delivery import delivery_of
 from ..scene.keyframes import write_track
 from ..scene.rig import DEFAULT_HEAD, HEAD_PATH, find_rig, head_of, head_path_of, is_rig
-from ..scene.strips import AudioClip, clip_of, find_strip, speech_scene
+from ..scene.strips import AudioClip, clip_of
+from ..scene.voices import voice_of
 from ..worker import protocol
 from ..worker.client import shared_client
 from .explained import object_mode_reason, rig_reason
@@ -39,19 +39,19 @@ class Bake:
         Raises:
             ErlnetError: no voice, no head, or a style that cannot be read.
         """
-        rig, scene, settings = find_rig(context), speech_scene(context), context.scene.erlnet
+        rig = find_rig(context)
         if rig is None:
             raise ErlnetError(rig_reason(context) or "There is no head", context.scene.name)
         head_of(rig)
-        clip = clip_of(find_strip(scene, settings.strip), scene)
-        fps = scene.render.fps / scene.render.fps_base
-        delivery = delivery_of(rig, scene, clip.start_frame, math.ceil(clip.duration_s * fps))
+        strip, scene = voice_of(context)
+        clip = clip_of(strip, scene)
+        delivery = delivery_of(rig, scene, clip.start_frame, clip.frames)
         header, arrays = delivery.as_request()
         header |= {
             "audio": str(clip.path),
             "start_s": clip.start_s,
             "duration_s": clip.duration_s,
-            "fps": fps,
+            "fps": clip.fps,
             "head": "" if rig.get(HEAD_PATH, DEFAULT_HEAD) == DEFAULT_HEAD else str(head_path_of(rig)),
         }
         return cls(rig.name, clip, delivery.parts, header, arrays)
@@ -65,7 +65,8 @@ class Bake:
         rig = bpy.data.objects.get(self.rig_name)
         if rig is None or not is_rig(rig):
             raise ErlnetError("The head was removed during the bake", self.rig_name, "bake again on another head")
-        track = FaceTrack.from_arrays(arrays)
+        # Of a retimed strip: a frame of the track is a frame of the scene, whatever part of the recording it lasts.
+        track = replace(FaceTrack.from_arrays(arrays), fps=self.clip.scene_fps)
         write_track(rig, track, self.clip.start_frame, f"{self.clip.name} speech", self.parts)
         first = round(self.clip.start_frame)
         done = f"Baked {self.clip.name!r} onto {rig.name}: frames {first} to {first + len(track) - 1}"
@@ -86,7 +87,7 @@ class ERLNET_OT_bake_speech(WaitsForWorker, bpy.types.Operator):
         if reason:
             return reason
         try:
-            find_strip(speech_scene(context), context.scene.erlnet.strip)
+            voice_of(context)
         except ErlnetError as error:
             return str(error)
         if not find_rig(context).erlnet.speech.parts:

@@ -11,7 +11,8 @@ from ..scene import jobs
 from ..scene.delivery import is_keyed
 from ..scene.keyframes import baked_range
 from ..scene.rig import find_rig
-from ..scene.strips import AudioClip, clip_of, find_strip, speech_scene
+from ..scene.strips import AudioClip, clip_of
+from ..scene.voices import voice_of
 from ..style_presets import PARTS
 from ..worker import protocol
 
@@ -35,13 +36,14 @@ def paragraph(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None
 
 
 def draw_voice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
-    """Which strip speaks, and what of which file it plays."""
-    settings = context.scene.erlnet
-    layout.prop(settings, "strip", text="", icon="SOUND")
+    """Which strip the chosen head speaks, and what of which file it plays."""
+    rig = find_rig(context)
+    if rig is not None:
+        layout.prop(rig.erlnet.speech, "strip", text="", icon="SOUND")
     layout.operator("erlnet.add_sound", icon="FILE_SOUND")
-    scene = speech_scene(context)
     try:
-        clip = clip_of(find_strip(scene, settings.strip), scene)
+        strip, scene = voice_of(context)
+        clip = clip_of(strip, scene)
     except ErlnetError as error:
         paragraph(layout, str(error), "INFO")
         return
@@ -53,9 +55,11 @@ def draw_voice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
 def _draw_clip(layout: bpy.types.UILayout, clip: AudioClip) -> None:
     column = layout.column(align=True)
     column.label(text=clip.name, icon="MUTE_IPO_ON" if clip.is_muted else "SPEAKER")
-    column.label(text=f"From frame {clip.start_frame:.0f}, {clip.duration_s:.2f} s", icon="BLANK1")
+    column.label(text=f"From frame {clip.start_frame:.0f}, {clip.frames / clip.scene_fps:.2f} s", icon="BLANK1")
     if clip.start_s > 0:
         column.label(text=f"Recording from {clip.start_s:.2f} s on", icon="BLANK1")
+    if clip.speed != 1:
+        column.label(text=f"At {clip.speed:.0%} speed", icon="BLANK1")
     if clip.is_muted:
         paragraph(column, "Muted: it can be baked, but will not be heard", "ERROR")
 

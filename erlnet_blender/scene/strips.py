@@ -24,10 +24,12 @@ class AudioClip:
     Args:
         name: of the strip.
         path: of the audio file.
-        start_s: where in the file the strip begins to play, seconds.
-        duration_s: how long it plays, seconds.
+        start_s: where in the file the strip begins to play, seconds of the recording.
+        duration_s: how much of the recording it plays, seconds.
         start_frame: the whole scene frame at which it begins.
         is_muted: whether the strip is silent in the sequencer; it can be baked all the same.
+        speed: seconds of the recording in one second of the scene; 2 is twice as fast.
+        scene_fps: frames in one second of the scene.
     """
 
     name: str
@@ -36,6 +38,23 @@ class AudioClip:
     duration_s: float
     start_frame: float
     is_muted: bool
+    speed: float
+    scene_fps: float
+
+    @property
+    def fps(self) -> float:
+        """Frames of the scene in one second of the recording."""
+        return self.scene_fps / self.speed
+
+    @property
+    def frames(self) -> int:
+        """How many frames of the scene it takes, the last perhaps in part."""
+        return math.ceil(self.duration_s * self.fps - 1e-6)
+
+    @property
+    def zero_frame(self) -> float:
+        """The frame of the scene at which the recording's first sample is, or would be."""
+        return self.start_frame - self.start_s * self.fps
 
 
 def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
@@ -50,11 +69,31 @@ def speech_scene(context: bpy.types.Context) -> bpy.types.Scene:
 
 def sound_strips(scene: bpy.types.Scene) -> list:
     """Every sound strip of a scene's sequencer, in the order of time, those inside meta strips too."""
+    return sorted((strip for strip in _all_strips(scene) if strip.type == "SOUND"), key=left_handle)
+
+
+def _all_strips(scene: bpy.types.Scene) -> list:
     editor = scene.sequence_editor
     if editor is None:
         return []
-    everything = editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all
-    return sorted((strip for strip in everything if strip.type == "SOUND"), key=lambda strip: left_handle(strip))
+    return list(editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all)
+
+
+def _metas_around(strip, scene: bpy.types.Scene) -> list:
+    """The meta strips that the strip lies in, the innermost first."""
+    around, inside = [], strip
+    metas = [other for other in _all_strips(scene) if other.type == "META"]
+    while inside is not None:
+        name = inside.name
+        inside = next((meta for meta in metas if name in _strips_in(meta)), None)
+        if inside is not None:
+            around.append(inside)
+    return around
+
+
+def _strips_in(holder):
+    """The strips of a sequencer, or of a meta strip."""
+    return holder.strips if hasattr(holder, "strips") else holder.sequences
 
 
 def find_strip(scene: bpy.types.Scene, name: str = ""):
@@ -85,8 +124,13 @@ def picture_strip(scene: bpy.types.Scene) -> str:
     editor = scene.sequence_editor
     if editor is None or not scene.render.use_sequencer:
         return ""
-    top = editor.strips if hasattr(editor, "strips") else editor.sequences
-    return next((strip.name for strip in top if strip.type != "SOUND" and not strip.mute), "")
+    return next((strip.name for strip in _strips_in(editor) if _shows_picture(strip)), "")
+
+
+def _shows_picture(strip) -> bool:
+    if strip.type == "META":
+        return not strip.mute and any(_shows_picture(inner) for inner in _strips_in(strip))
+    return strip.type != "SOUND" and not strip.mute
 
 
 def left_handle(strip) -> float:
@@ -100,49 +144,65 @@ def right_handle(strip) -> float:
 
 
 def clip_of(strip, scene: bpy.types.Scene) -> AudioClip:
-    """What the strip plays.
+    """What the strip plays: inside meta strips what these leave of it, at its own speed.
 
     Raises:
-        ErlnetError: its file is missing, its speed is changed, it is inside a meta strip, or nothing of it plays.
+        ErlnetError: its file is missing, its speed changes on the way, or nothing of it plays.
     """
-    _refuse_retimed(strip)
-    _refuse_nested(strip, scene)
     fps = scene.render.fps / scene.render.fps_base
+    metas = _metas_around(strip, scene)
+    path = sound_path(strip.sound)
     is_new = hasattr(strip, "content_start")
     content_start = float(strip.content_start if is_new else strip.frame_start)
     content_frames = float(strip.content_duration if is_new else strip.frame_duration)
     # A hard trim cuts the content itself: the rest then begins at the content's start.
     trim = float(strip.content_trim_start if hasattr(strip, "content_trim_start") else strip.animation_offset_start)
-    start_frame = left_handle(strip)
-    start_s = (start_frame - content_start + trim) / fps - getattr(strip, "sound_offset", 0.0)
+    speed = _speed_of(strip, path, fps, trim)
+    if speed != 1.0:
+        content_frames = strip.retiming_keys[-1].timeline_frame - content_start
+    start_frame = max(map(left_handle, (strip, *metas)))
+    start_s = ((start_frame - content_start) / fps - getattr(strip, "sound_offset", 0.0)) * speed + trim / fps
     if start_s < 0:
         # The strip is pulled out before its content: silence first.
-        start_frame -= start_s * fps
+        start_frame -= start_s * fps / speed
         start_s = 0.0
     # Tracks begin on whole frames.
     whole = float(math.ceil(start_frame - 1e-6))
-    start_s, start_frame = start_s + (whole - start_frame) / fps, whole
-    end_frame = min(right_handle(strip), content_start + content_frames)
-    duration_s = (end_frame - start_frame) / fps
+    start_s, start_frame = start_s + (whole - start_frame) * speed / fps, whole
+    end_frame = min(*map(right_handle, (strip, *metas)), content_start + content_frames)
+    duration_s = (end_frame - start_frame) * speed / fps
     if duration_s <= 0:
         raise ErlnetError("The strip plays nothing of its sound", strip.name, "drag its handles over the recording")
-    return AudioClip(strip.name, sound_path(strip.sound), start_s, duration_s, start_frame, strip.mute)
+    is_muted = any(part.mute for part in (strip, *metas)) or _is_channel_muted(strip, scene, metas)
+    return AudioClip(strip.name, path, start_s, duration_s, start_frame, is_muted, speed, fps)
 
 
-def _refuse_retimed(strip) -> None:
-    changed = len(getattr(strip, "retiming_keys", ())) > 0
-    changed |= getattr(strip, "speed_factor", 1.0) != 1.0 or getattr(strip, "pitch", 1.0) != 1.0
-    if changed:
-        remedy = "reset it with Strip > Retiming, or render it to a new file"
-        raise ErlnetError("The strip's speed is changed (retiming)", strip.name, remedy)
+def _is_channel_muted(strip, scene: bpy.types.Scene, metas: list) -> bool:
+    holders = [*metas, scene.sequence_editor]
+    return any(holder.channels[inner.channel].mute for inner, holder in zip((strip, *metas), holders, strict=True))
 
 
-def _refuse_nested(strip, scene: bpy.types.Scene) -> None:
-    editor = scene.sequence_editor
-    top = editor.strips if hasattr(editor, "strips") else editor.sequences
-    # While a meta strip is open in the sequencer the collection shows its inside.
-    if strip.name not in top or len(getattr(editor, "meta_stack", ())):
-        raise ErlnetError("The strip is inside a meta strip", strip.name, "separate it (Ctrl Alt G) and bake again")
+def _speed_of(strip, path: Path, fps: float, trim: float) -> float:
+    """How fast the strip plays. Blender tells where the keys of a retiming are, but not what of the content is there:
+    with two, they hold the content's ends.
+
+    Raises:
+        ErlnetError: the speed changes on the way, or the content is trimmed (by a script) as well.
+    """
+    keys = [key.timeline_frame for key in getattr(strip, "retiming_keys", ())]
+    if not keys:
+        return 1.0
+    remedy = "choose Strip > Retiming > Reset Retiming and give it one speed, or render it to a new file"
+    if len(keys) != 2 or keys[1] <= keys[0] or trim:
+        raise ErlnetError("The strip's speed changes on the way (retiming)", strip.name, remedy)
+    try:
+        import aud
+
+        sound = aud.Sound(str(path))
+        content_s = sound.length / sound.specs[0]
+    except (ImportError, aud.error) as error:
+        raise ErlnetError("The strip is retimed, and the length of its sound is unknown", path, remedy) from error
+    return content_s * fps / (keys[1] - keys[0])
 
 
 def sound_path(sound: bpy.types.Sound | None) -> Path:
@@ -176,9 +236,8 @@ def add_sound_strip(scene: bpy.types.Scene, path: str | Path, start_frame: int |
     if not path.is_file():
         raise ErlnetError("No such audio file", path, "check the path")
     editor = scene.sequence_editor or scene.sequence_editor_create()
-    everything = editor.strips_all if hasattr(editor, "strips_all") else editor.sequences_all
-    channel = 1 + max((strip.channel for strip in everything), default=0)
-    strips = editor.strips if hasattr(editor, "strips") else editor.sequences
+    channel = 1 + max((strip.channel for strip in _all_strips(scene)), default=0)
+    strips = _strips_in(editor)
     start_frame = scene.frame_start if start_frame is None else start_frame
     try:
         strip = strips.new_sound(path.stem, str(path.resolve()), channel, start_frame)

@@ -22,6 +22,7 @@ from erlnet_blender.scene.strips import add_sound_strip, sound_strips
 from erlnet_blender.worker.client import shared_client
 
 from .synthetic_head import random_track
+from .test_strips import retime
 
 
 @pytest.fixture
@@ -109,6 +110,22 @@ def test_a_failing_bake_leaves_the_old_keys(rig, tmp_path):
     assert [action.name for action in bpy.data.actions] == ["Old"]
 
 
+def test_a_faster_strip_is_spoken_faster(rig):
+    """Twice the speed: the same mouth, a frame where there were two."""
+    scene = bpy.context.scene
+    rig.erlnet.speech.use_head = rig.erlnet.speech.use_gaze = rig.erlnet.speech.use_blinks = False
+    bpy.ops.erlnet.bake_speech()
+    usual = read_track(rig, scene, 1, scene.frame_end)
+    bpy.ops.erlnet.clear_bake()
+    retime(sound_strips(scene)[0], 200.0)
+    bpy.ops.erlnet.bake_speech()
+    frames = len(usual) // 2
+    assert baked_range(rig) == (1, pytest.approx(frames, abs=1))
+    fast = read_track(rig, scene, 1, frames)
+    halves = jaw_opening(usual)[: 2 * frames].reshape(-1, 2).mean(1)
+    assert np.corrcoef(halves, jaw_opening(fast))[0, 1] > 0.9
+
+
 def test_missing_sound_is_named(rig):
     scene = bpy.context.scene
     sound_strips(scene)[0].sound.filepath = "/nowhere/voice.wav"
@@ -120,7 +137,7 @@ def test_silence_is_baked_and_remarked(rig, tmp_path):
     soundfile.write(tmp_path / "silence.wav", np.zeros(16000), 16000)
     scene = bpy.context.scene
     strip = add_sound_strip(scene, tmp_path / "silence.wav", 300)
-    scene.erlnet.strip = strip.name
+    rig.erlnet.speech.strip = strip.name
     bpy.ops.erlnet.bake_speech()
     assert "no speech was heard" in jobs.last().message
     assert np.ptp(jaw_opening(read_track(rig, scene, 300, 324))) < np.radians(1)
@@ -132,7 +149,7 @@ def test_cancelling_changes_nothing(rig, tmp_path):
     noise = np.random.default_rng(0).normal(0, 0.1, 120 * rate)
     soundfile.write(tmp_path / "long.wav", noise, rate)
     scene = bpy.context.scene
-    scene.erlnet.strip = add_sound_strip(scene, tmp_path / "long.wav", 1).name
+    rig.erlnet.speech.strip = add_sound_strip(scene, tmp_path / "long.wav", 1).name
     job = jobs.start(shared_client(), "Baking", "bake", Bake.from_context(bpy.context).header)
     with pytest.raises(RuntimeError, match="Baking is still running"):
         bpy.ops.erlnet.bake_speech()
