@@ -6,8 +6,7 @@ import bpy
 
 from ..operators.explained import rig_reason
 from ..scene.controls import EYELIDS, FACE_BONE, LOOK_AT, SEMANTIC
-from ..scene.keyframes import baked_range
-from ..scene.layers import base_strip
+from ..scene.layers import base_strip, is_mixed
 from ..scene.pose import rotation_path
 from ..scene.rig import find_rig, head_name_of
 from ..scene.stage import ENGINE
@@ -111,7 +110,7 @@ class ERLNET_PT_edit(_Tab, bpy.types.Panel):
         row.operator("erlnet.mirror_pose", icon="MOD_MIRROR")
         if base_strip(rig) is not None:
             paragraph(layout, "Keys go onto the edit layer: a new bake keeps them", "NLA")
-        elif baked_range(rig) is not None:
+        elif is_mixed(rig):
             layout.operator("erlnet.add_edit_layer", icon="NLA_PUSHDOWN")
 
 

@@ -14,6 +14,8 @@ GENERATED = _TYPES[GENERATED_NAME].value
 # Frames closer than this are the same frame.
 MARGIN = 1e-3
 
+# The keys of a curve: attribute to (K, numbers).
+Keys = dict[str, np.ndarray]
 # What a key consists of: attribute, numbers for each key, type.
 _ATTRIBUTES = (
     ("co", 2, np.float32),
@@ -55,6 +57,17 @@ def channels_of(action: bpy.types.Action, slot: object | None) -> object | None:
     return strip.channelbag(slot, ensure=True)
 
 
+def curves_of(action: bpy.types.Action | None, slot: object | None) -> list[bpy.types.FCurve]:
+    """The F-curves of a slot; unlike `channels_of` it makes nothing, so panels may ask."""
+    if action is None:
+        return []
+    if not hasattr(action, "slots"):
+        return list(action.fcurves)
+    strips = [strip for layer in action.layers for strip in layer.strips if strip.type == "KEYFRAME"]
+    bags = [strip.channelbag(slot) for strip in strips] if slot is not None else []
+    return [curve for bag in bags if bag is not None for curve in bag.fcurves]
+
+
 def ensure_curve(channels: object, data_path: str, index: int, group: str) -> bpy.types.FCurve:
     """The F-curve of a property, made in the named group where there is none."""
     curve = channels.fcurves.find(data_path, index=index)
@@ -73,19 +86,34 @@ def replace_keys(
         frames, values: (N,) the new keys, in the order of time.
         drop: bool mask of the old keys that go instead.
     """
-    old = _read_keys(curve)
+    old = read_keys(curve)
     if drop is None:
         drop = (old["co"][:, 0] >= frames[0] - MARGIN) & (old["co"][:, 0] <= frames[-1] + MARGIN)
     keep = np.logical_not(drop)
     new = _generated(frames, values)
     merged = {name: np.concatenate([old[name][keep], new[name]]) for name, _, _ in _ATTRIBUTES}
     order = np.argsort(merged["co"][:, 0], kind="stable")
+    write_keys(curve, {name: values[order] for name, values in merged.items()})
+
+
+def read_keys(curve: bpy.types.FCurve) -> Keys:
+    """All that the keys of a curve consist of."""
+    return {name: _read(curve, name, width, dtype) for name, width, dtype in _ATTRIBUTES}
+
+
+def write_keys(curve: bpy.types.FCurve, keys: Keys) -> None:
+    """Give a curve these keys, in the order of time, and no others."""
     points = curve.keyframe_points
     points.clear()
-    points.add(len(order))
+    points.add(len(keys["co"]))
     for name, _, _ in _ATTRIBUTES:
-        points.foreach_set(name, np.ascontiguousarray(merged[name][order]).ravel())
+        points.foreach_set(name, np.ascontiguousarray(keys[name]).ravel())
     curve.update()
+
+
+def curve_at(curve: bpy.types.FCurve, frames: np.ndarray) -> np.ndarray:
+    """(N,) the curve's values at `frames`."""
+    return np.array([curve.evaluate(frame) for frame in frames])
 
 
 def generated_keys(curve: bpy.types.FCurve, first_frame: float = -np.inf, last_frame: float = np.inf) -> np.ndarray:
@@ -103,10 +131,6 @@ def generated_range(curve: bpy.types.FCurve) -> tuple[float, float] | None:
         return points[0].co[0], points[-1].co[0]
     frames = _read(curve, "co", 2, np.float32)[generated_keys(curve), 0]
     return (float(frames[0]), float(frames[-1])) if len(frames) else None
-
-
-def _read_keys(curve: bpy.types.FCurve) -> dict[str, np.ndarray]:
-    return {name: _read(curve, name, width, dtype) for name, width, dtype in _ATTRIBUTES}
 
 
 def _read(curve: bpy.types.FCurve, name: str, width: int, dtype: type) -> np.ndarray:

@@ -10,8 +10,9 @@ import numpy as np
 from ..delivery import Amount, Delivery
 from ..errors import ErlnetError
 from ..properties import FROM_FILE, FROM_RIG, NO_STYLE
+from .curves import curves_of
 from .keyframes import read_track
-from .layers import base_strip
+from .layers import animated_range, base_strip
 from .rig import is_rig
 
 CROSS_FADE_S = 0.3
@@ -49,22 +50,12 @@ def _curve(rig: bpy.types.Object, name: str) -> bpy.types.FCurve | None:
     """The F-curve of a property of the rig's speech: in its Action, or in the bake below its edit layer."""
     animation = rig.animation_data
     for holder in (animation, base_strip(rig)):
-        if holder is None or holder.action is None:
+        if holder is None:
             continue
-        for channels in _channels(holder.action, getattr(holder, "action_slot", None)):
-            curve = channels.fcurves.find(_PATH + name)
-            if curve is not None and not curve.mute and len(curve.keyframe_points):
+        for curve in curves_of(holder.action, getattr(holder, "action_slot", None)):
+            if curve.data_path == _PATH + name and not curve.mute and len(curve.keyframe_points):
                 return curve
     return None
-
-
-def _channels(action: bpy.types.Action, slot: object | None) -> list:
-    """What holds the F-curves of a slot; unlike `curves.channels_of` it makes nothing, so panels may ask."""
-    if not hasattr(action, "slots"):
-        return [action]
-    strips = [strip for layer in action.layers for strip in layer.strips if strip.type == "KEYFRAME"]
-    bags = [strip.channelbag(slot) for strip in strips] if slot is not None else []
-    return [bag for bag in bags if bag is not None]
 
 
 def _amount(rig: bpy.types.Object, name: str, times: np.ndarray) -> Amount:
@@ -119,12 +110,11 @@ def _style(scene: bpy.types.Scene, rig: bpy.types.Object, name: str) -> str:
 
 
 def _track_of_rig(scene: bpy.types.Scene, rig: bpy.types.Object | None, name: str) -> Path:
-    animation = rig.animation_data if rig is not None and is_rig(rig) else None
-    if animation is None or animation.action is None:
+    frames = animated_range(rig) if rig is not None and is_rig(rig) else None
+    if frames is None:
         where = rig.name if rig is not None else ""
-        remedy = "choose one with an Action in the Style panel"
+        remedy = "choose one with animation in the Style panel"
         raise ErlnetError(f"The {name.replace('_', ' ')} needs an animated head", where, remedy)
-    first, last = (round(frame) for frame in animation.action.frame_range)
     path = Path(bpy.app.tempdir) / f"erlnet_{name}.npz"
-    read_track(rig, scene, first, last).save(path)
+    read_track(rig, scene, *frames).save(path)
     return path

@@ -17,7 +17,7 @@ from ..errors import ErlnetError
 from ..face_track import CHANNELS, FaceTrack
 from .controls import EYELIDS, FACE_BONE, expression_key
 from .curves import channels_of, ensure_curve, generated_keys, generated_range, replace_keys, slot_for
-from .layers import assign_baked, baked_action, baked_curves
+from .layers import assign_baked, baked_action, baked_curves, edit_layer
 from .rig import check_head, head_of, quaternion_of, read_frame
 
 
@@ -44,11 +44,11 @@ def write_track(
     Root rotation and translation are written only where the track has some; head motion is the neck's.
 
     Args:
-        action_name: the name of a new Action; one that the rig has already keeps its name.
+        action_name: the name of the first Action with generated keys; later ones keep it.
         parts: what is keyed; everything else keeps the keys it has.
 
     Returns:
-        The Action with the keys, already assigned to the rig, or to the strip below its edit layer.
+        The Action with the keys, already playing on the track below the rig's edit layer.
 
     Raises:
         ErlnetError: the track is empty or belongs to another head, or an NLA strip is being tweaked.
@@ -62,6 +62,7 @@ def write_track(
     animation = rig.animation_data or rig.animation_data_create()
     if animation.use_tweak_mode:
         raise ErlnetError("An NLA strip is being edited", rig.name, "leave tweak mode (Tab in the NLA editor)")
+    edit_layer(rig)
     frames = start_frame + np.arange(len(track)) * (_scene_fps() / track.fps)
     old, old_slot = baked_action(rig)
     action = old.copy() if old is not None else bpy.data.actions.new(action_name)
@@ -81,7 +82,6 @@ def write_track(
         bpy.data.actions.remove(action)
         raise
     assign_baked(rig, action, slot)
-    _retire(old, action)
     return action
 
 
@@ -141,25 +141,20 @@ def _is_still(rig: bpy.types.Object, channel: Channel) -> bool:
     return not (value if isinstance(value, float) else value[channel.index])
 
 
-def _retire(old: bpy.types.Action | None, new: bpy.types.Action) -> None:
-    """The new Action takes the old one's name; the old one goes, unless something else uses it."""
-    if old is None:
-        return
-    if old.users == 0:
-        name = old.name
-        bpy.data.actions.remove(old)
-        new.name = name
-
-
 def clear_bake(rig: bpy.types.Object, first_frame: float, last_frame: float) -> int:
-    """Remove the generated keys between two frames; keys that the animator set stay.
+    """Remove the generated keys between two frames; keys that the animator set and locked curves stay.
 
     Returns:
         How many keys were removed.
     """
-    curves = baked_curves(rig)
-    removed = 0
-    for curve in list(curves.fcurves) if curves is not None else []:
+    edit_layer(rig)
+    old, old_slot = baked_action(rig)
+    if old is None:
+        return 0
+    action = old.copy()
+    slot = slot_for(action, rig, old_slot)
+    curves, removed = channels_of(action, slot), 0
+    for curve in list(curves.fcurves):
         if curve.lock:
             continue
         doomed = generated_keys(curve, first_frame, last_frame)
@@ -168,13 +163,13 @@ def clear_bake(rig: bpy.types.Object, first_frame: float, last_frame: float) -> 
             curves.fcurves.remove(curve)
         elif doomed.any():
             replace_keys(curve, np.zeros(0), np.zeros(0), drop=doomed)
+    assign_baked(rig, action, slot)
     return removed
 
 
 def baked_range(rig: bpy.types.Object) -> tuple[int, int] | None:
     """First and last frame that have generated keys; None if there are none."""
-    curves = baked_curves(rig)
-    ranges = [generated_range(curve) for curve in curves.fcurves] if curves is not None else []
+    ranges = [generated_range(curve) for curve in baked_curves(rig)]
     ends = [ends for ends in ranges if ends is not None]
     return (round(min(first for first, _ in ends)), round(max(last for _, last in ends))) if ends else None
 

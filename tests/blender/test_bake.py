@@ -16,7 +16,7 @@ from erlnet_blender.operators.bake_speech import Bake
 from erlnet_blender.scene import jobs
 from erlnet_blender.scene.delivery import delivery_of, is_keyed
 from erlnet_blender.scene.keyframes import baked_range, read_track, track_channels, write_track
-from erlnet_blender.scene.layers import baked_curves
+from erlnet_blender.scene.layers import baked_curves, base_strip
 from erlnet_blender.scene.rig import find_rig, head_of
 from erlnet_blender.scene.strips import add_sound_strip, sound_strips
 from erlnet_blender.worker.client import shared_client
@@ -46,7 +46,7 @@ def test_a_voice_becomes_keys_over_its_own_frames(rig):
     assert np.ptp(track.neck_pose, axis=0).max() > np.radians(0.5)
     assert track.expr.max() > 0.2
     assert "frames 1 to" in jobs.last().message
-    assert rig.animation_data.action.name == "demo_speech speech"
+    assert base_strip(rig).action.name == "demo_speech speech"
 
 
 def test_a_later_trimmed_strip_speaks_where_it_lies(rig):
@@ -107,7 +107,7 @@ def test_a_failing_bake_leaves_the_old_keys(rig, tmp_path):
     read = read_track(rig, scene, 1, 20)
     for name in CHANNELS:
         np.testing.assert_allclose(getattr(read, name), getattr(old, name), atol=5e-6, err_msg=name)
-    assert [action.name for action in bpy.data.actions] == ["Old"]
+    assert {action.name for action in bpy.data.actions} == {"Old", f"{rig.name} edits"}
 
 
 def test_a_faster_strip_is_spoken_faster(rig):
@@ -202,7 +202,6 @@ def test_emotion_and_intensity_follow_their_keys(rig):
     assert is_keyed(rig, "emotion")
     assert baked_range(rig) is None
     bpy.ops.erlnet.bake_speech()
-    bpy.ops.erlnet.add_edit_layer()
     assert np.array_equal(delivery_of(rig, scene, 1, scene.frame_end).emotions["angry"], angry)
 
 
@@ -223,7 +222,7 @@ def test_strength_and_mix_may_be_keyed_too(rig):
 
 
 def keys_of(rig) -> dict:
-    curves = baked_curves(rig).fcurves
+    curves = baked_curves(rig)
     return {
         (curve.data_path, curve.array_index): [
             (*point.co, point.type, point.interpolation) for point in curve.keyframe_points

@@ -11,6 +11,7 @@ import bpy
 import pytest
 import soundfile
 
+from erlnet_blender.scene.layers import base_strip
 from erlnet_blender.scene.movie import open_scene
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -69,7 +70,7 @@ def test_baked_scene_is_ready_to_edit_and_to_render(tmp_path):
     assert scene.render.fps / scene.render.fps_base == 24
     assert (scene.frame_start, scene.frame_end) == (1, 97)  # 4.045 s
     (rig,) = (item for item in scene.objects if item.type == "ARMATURE")
-    assert rig.animation_data.action is not None
+    assert base_strip(rig) is not None
     assert scene.camera is not None
     assert all(sound.packed_file is not None for sound in bpy.data.sounds)
     assert len(bpy.data.sounds) == 1

@@ -15,8 +15,7 @@ from erlnet_blender.face_track import CHANNELS, FaceTrack
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.scene.curves import channels_of
 from erlnet_blender.scene.game_copy import game_ready_copy
-from erlnet_blender.scene.keyframes import read_track, write_track
-from erlnet_blender.scene.layers import add_edit_layer
+from erlnet_blender.scene.keyframes import baked_range, read_track, write_track
 from erlnet_blender.scene.rig import build_rig, find_rig, identity_of, mesh_of
 
 from .synthetic_head import random_track, synthetic_head
@@ -256,7 +255,6 @@ def test_copy_of_a_head_whose_expressions_move_joints(named):
 def test_the_button_takes_the_layers_and_the_chosen_frames(rig, head):
     stage()
     write_track(rig, random_track(head, 8), 3, "Speech")
-    add_edit_layer(rig)
     rig.pose.bones["face"]["smile"] = 0.5
     rig.pose.bones["face"].keyframe_insert('["smile"]', frame=4)
     bpy.context.scene.frame_set(4)
@@ -300,7 +298,7 @@ def test_import_only_into_the_frame_range(rig, head, tmp_path):
     random_track(head, 20).save(tmp_path / "a.npz")
     scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 12, 14
     bpy.ops.erlnet.import_track(filepath=str(tmp_path / "a.npz"), start="SCENE", only_range=True)
-    assert tuple(rig.animation_data.action.frame_range) == (12, 14)
+    assert baked_range(rig) == (12, 14)
     np.testing.assert_allclose(read_track(rig, scene, 12, 14).expr, random_track(head, 20).expr[11:14], atol=1e-5)
     with pytest.raises(RuntimeError, match="fills frames 50 to 69, none of them in the range"):
         bpy.ops.erlnet.import_track(

@@ -1,4 +1,4 @@
-"""An edit layer adds to the bake below it and survives the next bake."""
+"""What is generated lies below, what is keyed by hand on top: neither harms the other."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from erlnet_blender.errors import ErlnetError
-from erlnet_blender.scene.keyframes import baked_range, clear_bake, read_track, write_track
-from erlnet_blender.scene.layers import add_edit_layer, base_strip
+from erlnet_blender.scene.curves import channels_of, ensure_curve, read_keys, replace_keys, slot_for
+from erlnet_blender.scene.keyframes import baked_range, clear_bake, read_track, track_channels, write_track
+from erlnet_blender.scene.layers import base_strip, before_strip, edit_layer, is_mixed
 
 from .synthetic_head import random_track
 
@@ -17,14 +18,26 @@ EDIT = 'pose.bones["face"]["Exp002"]'
 
 def key_edits(rig) -> None:
     """Half a smile more, and the jaw 0.1 rad further open, throughout."""
-    face, jaw = rig.pose.bones["face"], rig.pose.bones["jaw"]
-    edits = rig.animation_data.action
-    bpy.context.scene.frame_set(5)
-    for target, path, index, value in ((face, '["Exp002"]', -1, 0.5), (jaw, "rotation_euler", 0, 0.1)):
-        target.keyframe_insert(path, index=index, frame=5)
-        curves = edits.fcurves if hasattr(edits, "fcurves") else edits.layers[0].strips[0].channelbags[0].fcurves
-        curves[-1].keyframe_points[0].co[1] = value
-        curves[-1].update()
+    curves = curves_of(edit_layer(rig), rig)
+    for path, value in ((EDIT, 0.5), ('pose.bones["jaw"].rotation_euler', 0.1)):
+        curve = ensure_curve(curves, path, 0, "Edits")
+        curve.keyframe_points.insert(5, value)
+        curve.update()
+
+
+def curves_of(action, rig):
+    return channels_of(action, getattr(rig.animation_data, "action_slot", None))
+
+
+def keys_of(action, rig) -> dict:
+    return {(curve.data_path, curve.array_index): read_keys(curve) for curve in curves_of(action, rig).fcurves}
+
+
+def assert_same_keys(keys: dict, expected: dict) -> None:
+    assert keys.keys() == expected.keys()
+    for curve, attributes in keys.items():
+        for name, values in attributes.items():
+            np.testing.assert_array_equal(values, expected[curve][name], err_msg=f"{curve} {name}")
 
 
 def assert_edited(rig, track) -> None:
@@ -41,21 +54,38 @@ def test_edits_add_to_the_bake_and_survive_the_next(rig, head):
     for track in (first, second):
         track.jaw_pose[:, 1:] = 0
     write_track(rig, first, 1, "Speech")
-    edits = add_edit_layer(rig)
+    edits = edit_layer(rig)
     assert rig.animation_data.action == edits
+    assert rig.animation_data.action_blend_type == "COMBINE"
+    assert rig.animation_data.nla_tracks[0].lock
     key_edits(rig)
+    before = keys_of(edits, rig)
     assert_edited(rig, first)
     write_track(rig, second, 1, "Speech")
     assert rig.animation_data.action == edits
+    assert_same_keys(keys_of(edits, rig), before)
     assert base_strip(rig).action.name == "Speech"
+    assert before_strip(rig).action.name == "Speech before"
     assert baked_range(rig) == (1, 30)
     assert_edited(rig, second)
+
+
+def test_a_key_set_as_an_animator_does_is_a_difference(rig, head):
+    """What the window shows at the key is what the animator posed, and stays so."""
+    track = random_track(head, 20, seed=1)
+    write_track(rig, track, 1, "Speech")
+    face, scene = rig.pose.bones["face"], bpy.context.scene
+    scene.frame_set(10)
+    face["Exp002"] = 0.75
+    assert face.keyframe_insert('["Exp002"]', frame=10)
+    assert read_track(rig, scene, 10, 10).expr[0, 1] == pytest.approx(0.75, abs=1e-5)
+    key = keys_of(rig.animation_data.action, rig)[EDIT, 0]["co"][0]
+    assert key[1] == pytest.approx(0.75 - track.expr[9, 1], abs=1e-5)
 
 
 def test_a_bake_elsewhere_lengthens_the_strip(rig, head):
     first, second = random_track(head, 20, seed=1), random_track(head, 20, seed=2)
     write_track(rig, first, 101, "Speech")
-    add_edit_layer(rig)
     write_track(rig, second, 11, "Speech")
     strip = base_strip(rig)
     assert (strip.frame_start, strip.frame_end) == (11, 120)
@@ -65,32 +95,98 @@ def test_a_bake_elsewhere_lengthens_the_strip(rig, head):
 
 def test_clearing_takes_the_bake_below(rig, head):
     write_track(rig, random_track(head, 10), 1, "Speech")
-    add_edit_layer(rig)
     key_edits(rig)
+    before = keys_of(edit_layer(rig), rig)
     assert clear_bake(rig, 1, 10) > 100
     assert baked_range(rig) is None
+    assert_same_keys(keys_of(edit_layer(rig), rig), before)
 
 
-def test_a_layer_needs_a_bake_and_comes_once(rig, head):
-    with pytest.raises(ErlnetError, match="no bake to edit"):
-        add_edit_layer(rig)
+def test_a_body_animated_before_is_the_edit_layer_as_it_is(rig, head):
+    rig.location.x = 2
+    rig.keyframe_insert("location", frame=200)
+    action = rig.animation_data.action
+    before = keys_of(action, rig)
     write_track(rig, random_track(head, 10), 1, "Speech")
-    add_edit_layer(rig)
-    with pytest.raises(ErlnetError, match="has an edit layer already"):
-        add_edit_layer(rig)
+    assert edit_layer(rig) == action
+    assert_same_keys(keys_of(action, rig), before)
+    bpy.context.scene.frame_set(5)
+    assert rig.matrix_world.translation.x == pytest.approx(2)
+
+
+def older_file(rig, track, start=1):
+    """A bake as earlier versions wrote it: generated keys on the rig's own Action."""
+    action = bpy.data.actions.new("Speech")
+    slot = slot_for(action, rig)
+    animation = rig.animation_data_create()
+    animation.action = action
+    if slot is not None:
+        animation.action_slot = slot
+    curves = channels_of(action, slot)
+    for channel in track_channels(rig, track):
+        curve = ensure_curve(curves, channel.data_path, channel.index, channel.group)
+        replace_keys(curve, start + np.arange(len(track)), channel.values)
+    return curves
+
+
+def key_by_hand(curves, random) -> None:
+    """A new control, a corrected run of a baked curve with its baked keys gone, one key after its end, one before."""
+    smile = ensure_curve(curves, 'pose.bones["face"]["smile"]', 0, "Mine")
+    for frame in (3, 9, 30):
+        smile.keyframe_points.insert(frame, random.normal())
+    smile.modifiers.new("NOISE").strength = 0.3
+    for path, index in ((EDIT, 0), ('pose.bones["neck"].rotation_euler', 1)):
+        curve = curves.fcurves.find(path, index=index)
+        points = [point for point in curve.keyframe_points if 11 <= point.co[0] <= 17]
+        for point in reversed(points):
+            curve.keyframe_points.remove(point)
+        for frame in (-4, 12, 13, 16, 40):
+            curve.keyframe_points.insert(frame, random.normal())
+        curve.update()
+
+
+@pytest.mark.parametrize("mode", ["XYZ", "QUATERNION", "AXIS_ANGLE"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_an_older_file_is_taken_apart_without_a_change(rig, head, mode, seed):
+    random, scene = np.random.default_rng(seed), bpy.context.scene
+    for bone in ("neck", "jaw"):
+        rig.pose.bones[bone].rotation_mode = mode
+    curves = older_file(rig, random_track(head, 24, seed=seed))
+    if mode == "XYZ":
+        key_by_hand(curves, random)
+    else:
+        path = f'pose.bones["neck"].rotation_{mode.lower()}'
+        for index in range(4):
+            points = curves.fcurves.find(path, index=index).keyframe_points
+            points.insert(10.5, points[9].co[1] + 0.1)
+    mixed = rig.animation_data.action
+    assert is_mixed(rig)
+    before = read_track(rig, scene, -6, 42)
+    hand = {key: value for key, value in keys_of(mixed, rig).items() if "smile" in key[0]}
+    edits = edit_layer(rig)
+    assert not is_mixed(rig)
+    assert {action.name for action in bpy.data.actions} == {"Speech", "Head edits"}
+    assert_same_keys({key: value for key, value in keys_of(edits, rig).items() if "smile" in key[0]}, hand)
+    after = read_track(rig, scene, -6, 42)
+    for name in ("expr", "neck_pose", "jaw_pose", "eyes_pose", "eyelids", "rotation", "translation"):
+        np.testing.assert_allclose(getattr(after, name), getattr(before, name), atol=2e-5, err_msg=name)
+    assert all((keys["type"] != 0).all() for keys in keys_of(base_strip(rig).action, rig).values())
+    kept = keys_of(edits, rig)
+    write_track(rig, random_track(head, 24, seed=9), 1, "Speech")
+    assert_same_keys(keys_of(edits, rig), kept)
 
 
 def test_the_nla_being_tweaked_is_refused_and_nothing_changes(rig, head):
     good = random_track(head, 10)
     write_track(rig, good, 1, "Speech")
-    add_edit_layer(rig)
     track = rig.animation_data.nla_tracks[0]
     track.lock = False
     track.select = track.strips[0].select = True
     rig.animation_data.use_tweak_mode = True
     if not rig.animation_data.use_tweak_mode:
         pytest.fail("Blender did not enter tweak mode, so this test proves nothing")
-    with pytest.raises(ErlnetError, match="NLA strip is being edited"):
-        write_track(rig, random_track(head, 10, seed=4), 1, "Speech")
+    for refused in (lambda: write_track(rig, random_track(head, 10, seed=4), 1, "Speech"), lambda: edit_layer(rig)):
+        with pytest.raises(ErlnetError, match="NLA strip is being edited"):
+            refused()
     rig.animation_data.use_tweak_mode = False
     np.testing.assert_allclose(read_track(rig, bpy.context.scene, 1, 10).expr, good.expr, atol=1e-5)

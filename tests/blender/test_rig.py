@@ -14,6 +14,7 @@ from erlnet_blender.face_track import CHANNELS
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.scene.controls import FACE_BONE
 from erlnet_blender.scene.keyframes import write_track
+from erlnet_blender.scene.layers import base_strip
 from erlnet_blender.scene.rig import (
     apply_frame,
     build_rig,
@@ -244,7 +245,7 @@ def test_set_shape_moves_joints_and_leaves_the_rest():
     set_shape(rig, shape)
     np.testing.assert_allclose(identity_of(rig), [*shape, 0.0])
     assert (rig.data.bones["jaw"].head_local - jaw).length > 1 * MM
-    assert (rig.mode, bpy.context.view_layer.objects.active, rig.animation_data.action) == ("POSE", rig, action)
+    assert (rig.mode, bpy.context.view_layer.objects.active, base_strip(rig).action) == ("POSE", rig, action)
     assert set(bpy.data.objects) == objects
     assert rig.pose.bones[FACE_BONE]["smile"] == 0.25
     rig.pose.bones[FACE_BONE]["smile"] = 0.0
