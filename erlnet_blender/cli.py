@@ -227,6 +227,8 @@ def _ask_for_track(
     # A wrong head or style is said before the worker starts.
     if head_path is not None:
         HeadModel.load(head_path)
+    if options.weights is not None:
+        _check_file(options.weights, "speech model", "train one with `erlnet train speech`")
     header, arrays = speech_options.delivery_of(options).as_request()
     header |= {
         "audio": str(options.audio),
@@ -234,6 +236,7 @@ def _ask_for_track(
         "duration_s": None,
         "fps": fps,
         "head": str(head_path or ""),
+        "weights": str(options.weights.absolute()) if options.weights is not None else "",
         "output": str(output.absolute()) if output is not None else "",
     }
     with progress("baking") as shown:

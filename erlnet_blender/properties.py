@@ -159,6 +159,12 @@ class ERLNET_PG_speech(bpy.types.PropertyGroup):
     seed: bpy.props.IntProperty(
         name="Seed", description="Another number gives another head motion and other blinks", default=0, min=0, **_HELD
     )
+    weights: bpy.props.StringProperty(
+        name="Speech Model",
+        description="The trained model (.safetensors) that turns speech into motion; empty is the one that comes "
+        "with ERLNet",
+        **_FILE_HELD,
+    )
     __annotations__ |= {
         f"use_{name}": bpy.props.BoolProperty(
             name=label,

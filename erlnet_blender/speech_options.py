@@ -26,6 +26,7 @@ def add_arguments(command: argparse.ArgumentParser) -> None:
     add("--parts", type=_parts, default=_names(PARTS), metavar="A,B",
         help=f"what moves, of {','.join(_names(PARTS))}; default: all")  # fmt: skip
     add("--blinks", type=arguments.blinks, default=0.0, metavar="N", help="a minute, default: as the style has it")
+    add("--weights", type=Path, metavar="W", help="speech model (.safetensors), default: the shipped one")
     add("--seed", type=arguments.seed, default=0, metavar="N", help="another take of head, blinks and gaze")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import bpy
 
@@ -52,6 +53,7 @@ class Bake:
             "start_s": clip.start_s,
             "duration_s": clip.duration_s,
             "fps": clip.fps,
+            "weights": _weights_of(rig),
             "head": "" if rig.get(HEAD_PATH, DEFAULT_HEAD) == DEFAULT_HEAD else str(head_path_of(rig)),
         }
         return cls(rig.name, clip, delivery.parts, header, arrays)
@@ -71,6 +73,14 @@ class Bake:
         first = round(self.clip.start_frame)
         done = f"Baked {self.clip.name!r} onto {rig.name}: frames {first} to {first + len(track) - 1}"
         return done, [str(note) for note in json.loads(track.source).get("notes", [])]
+
+
+def _weights_of(rig: bpy.types.Object) -> str:
+    chosen = rig.erlnet.speech.weights
+    path = bpy.path.abspath(chosen, library=rig.library) if chosen else ""
+    if path and not Path(path).is_file():
+        raise ErlnetError("No such speech model", chosen, "choose another one in the Style panel, or none")
+    return path
 
 
 class ERLNET_OT_bake_speech(WaitsForWorker, bpy.types.Operator):

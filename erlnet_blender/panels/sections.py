@@ -101,6 +101,7 @@ def draw_style(layout: bpy.types.UILayout, rig: bpy.types.Object) -> None:
     if not speech.use_blinks:
         paragraph(column, "Blinks are off", "INFO")
     layout.prop(speech, "seed")
+    layout.prop(speech, "weights")
 
 
 def draw_running(layout: bpy.types.UILayout) -> bool:

@@ -39,9 +39,9 @@ def hello(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable)
 def bake(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) -> tuple[dict, Arrays]:
     """A recording to a FaceTrack.
 
-    Header: ``audio`` (path), ``start_s``, ``duration_s`` (or null), ``fps``, ``head`` (path, empty for the default),
-    ``output`` (path of an .npz to write, of any length; empty for an answer); and with the arrays what
-    `Delivery.as_request` says.
+    Header: ``audio`` (path), ``start_s``, ``duration_s`` (or null), ``fps``, ``head`` and ``weights`` (paths, empty
+    for what ships), ``output`` (path of an .npz to write, of any length; empty for an answer); and with the arrays
+    what `Delivery.as_request` says.
 
     Returns:
         ``frames`` and ``notes`` (what was odd, one sentence each), and unless it was written `FaceTrack.arrays` of the
@@ -57,7 +57,7 @@ def bake(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) 
     sound = Sound(stream)
     progress(0.02, "listening")
     _use_all_cores()
-    performance = _speech_to_face().perform(
+    performance = _speech_to_face(header.get("weights", "")).perform(
         sound,
         header["fps"],
         _head(header.get("head", "")),
@@ -143,11 +143,16 @@ def _cached_head(path: Path, stamp: int) -> HeadModel:
     return HeadModel.load(path)
 
 
+def _speech_to_face(weights: str):
+    path = Path(weights) if weights else None
+    return _cached_speech_to_face(path, _stamp(path) if path is not None else 0)
+
+
 @lru_cache(maxsize=1)
-def _speech_to_face():
+def _cached_speech_to_face(path: Path | None, stamp: int):
     from ..neural.adf.predictor import SpeechToFace
 
-    return SpeechToFace.load()
+    return SpeechToFace.load(path)
 
 
 def _renderer(avatar: str, head: str, device: str):

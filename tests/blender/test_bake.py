@@ -12,6 +12,7 @@ import soundfile
 import erlnet_blender
 from erlnet_blender.delivery import PARTS
 from erlnet_blender.face_track import CHANNELS
+from erlnet_blender.neural.adf.checkpoint import load_network, save_weights
 from erlnet_blender.operators.bake_speech import Bake
 from erlnet_blender.scene import jobs
 from erlnet_blender.scene.delivery import delivery_of, is_keyed
@@ -78,6 +79,24 @@ def test_style_and_seed_are_used(rig):
     smile = [head_of(rig).expression_names.index(name) for name in ("smile_L", "smile_R")]
     assert tracks["happy", 0].expr[:, smile].mean() > tracks["neutral", 0].expr[:, smile].mean() + 0.1
     assert np.abs(tracks["neutral", 5].neck_pose - tracks["neutral", 0].neck_pose).max() > 0.01
+
+
+def test_a_speech_model_of_ones_own(rig, tmp_path):
+    """One whose gains double the jaw; and one that is not there."""
+    scene, tracks = bpy.context.scene, []
+    network, metadata = load_network()
+    gains = {**metadata["calibration"]["gains"], "jaw": 2 * metadata["calibration"]["gains"]["jaw"]}
+    about = {key: metadata[key] for key in metadata if key not in ("format", "version", "layout", "config")}
+    about["calibration"] = {**metadata["calibration"], "gains": gains}
+    save_weights(tmp_path / "wide.safetensors", network, network.state_dict(), about)
+    for weights in ("", str(tmp_path / "wide.safetensors")):
+        rig.erlnet.speech.weights = weights
+        bpy.ops.erlnet.bake_speech()
+        tracks.append(read_track(rig, scene, 1, scene.frame_end))
+    assert jaw_opening(tracks[1]).mean() > 1.3 * jaw_opening(tracks[0]).mean()
+    rig.erlnet.speech.weights = str(tmp_path / "missing.safetensors")
+    with pytest.raises(RuntimeError, match="No such speech model.*missing"):
+        bpy.ops.erlnet.bake_speech()
 
 
 def test_style_of_another_head(rig):

@@ -160,6 +160,8 @@ def test_unwritable_output(capsys, bad, out, make_output):
 def test_head_that_is_none(capsys, bad, out):
     assert_refused(run(capsys, "bake", SPEECH, "-o", out / "a.npz", "--head", bad / "track.npz"), "track.npz")
     assert_refused(run(capsys, "bake", SPEECH, "-o", out / "a.npz", "--head", bad / "missing.npz"), "missing.npz")
+    assert_refused(run(capsys, "bake", SPEECH, "-o", out / "a.npz", "--weights", bad / "missing"), "missing")
+    assert_refused(run(capsys, "bake", SPEECH, "-o", out / "a.npz", "--weights", bad / "track.npz"), "track.npz")
     assert_nothing_written(out)
 
 
