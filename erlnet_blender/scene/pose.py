@@ -96,7 +96,7 @@ def mirror_pose(rig: bpy.types.Object) -> None:
 
 
 def mirrored_expressions(head: HeadModel, values: np.ndarray) -> np.ndarray:
-    """(E,) coefficients of the mirror image of the face with coefficients `values` (E,).
+    """(E,) or (E, N) coefficients of the mirror image of the face with coefficients `values` of that shape.
 
     By name where the head has names; else by least squares over the vertices and their mirror images.
 
