@@ -44,10 +44,11 @@ def bake(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) 
     what `Delivery.as_request` says.
 
     Returns:
-        ``frames`` and ``notes`` (what was odd, one sentence each), and unless it was written `FaceTrack.arrays` of the
-        track.
+        ``frames`` and ``notes`` (what was odd, one sentence each); unless it was written `FaceTrack.arrays` of the
+        track, and with it ``phone_starts_s`` (P,) from where the sound begins and ``phones`` (P,), of names.
     """
     from ..formats.audio import AudioStream
+    from ..neural.adf.articulation import PHONE_CLASSES
     from ..neural.adf.features import SAMPLE_RATE_HZ
     from ..neural.adf.sound import Sound
 
@@ -70,6 +71,8 @@ def bake(header: dict, arrays: Arrays, progress: Callable, cancelled: Callable) 
         performance.save(header["output"])
     else:
         answer = performance.track().arrays()
+        begins_s, classes = performance.phones
+        answer |= {"phone_starts_s": begins_s, "phones": np.array(PHONE_CLASSES)[classes]}
     return {"frames": performance.frames, "notes": [*stream.notes, *performance.notes]}, answer
 
 

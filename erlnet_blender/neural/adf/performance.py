@@ -28,6 +28,7 @@ from .behaviour.breath import with_breath
 from .closure import rest_gate, smoothstep
 from .motion import turned
 from .other_heads import spoken
+from .phones import joined, phone_starts
 from .sound import Sound
 from .style.blended import BlendedStyle
 from .style.factors import values_of
@@ -68,7 +69,7 @@ class Performance:
         self.progress, self.cancelled = progress, cancelled
         self.style = BlendedStyle(delivery, fps, head, model.network)
         self.frames = max(1, ceil(sound.duration_s * fps - 1e-6))
-        self._spoke, self._missing = False, []
+        self._spoke, self._missing, self._phones = False, [], []
 
     def track(self) -> FaceTrack:
         """All of it; the same performance gives the same track.
@@ -108,6 +109,14 @@ class Performance:
         return notes
 
     @property
+    def phones(self) -> tuple[np.ndarray, np.ndarray]:
+        """Where each phone begins, (P,) seconds from the start of the sound, and (P,) of what class it is.
+
+        Complete after the last piece.
+        """
+        return joined(self._phones)
+
+    @property
     def source(self) -> str:
         """JSON text: what made the track; complete after the last piece."""
         made = {"made_by": "erlnet ADF", **self.delivery.as_notes(), "model": self.model.metadata.get("command", "")}
@@ -117,10 +126,13 @@ class Performance:
         count, done, before = self.sound.frames, 0, None
         # An act that would be shorter than the overlap belongs to the one before.
         starts = range(0, max(1, count - OVERLAP_FRAMES), ACT_FRAMES)
+        self._phones = []
         for act, (start, end) in enumerate(zip(starts, [*starts[1:], count], strict=True)):
             low, high = max(0, start - OVERLAP_FRAMES), min(count, end + OVERLAP_FRAMES)
             heard = self.model.hear(self.sound, low, high, self.progress, self.cancelled)
             self._spoke |= bool(rest_gate(heard.speaking)[start - low : end - low].any())
+            begins_s, classes = phone_starts(heard.phones[start - low : end - low])
+            self._phones.append((begins_s + start / CHANNEL_RATE_HZ, classes))
             codes = self.style.codes(low, high)
             manner = self._manner(codes, heard, act, before)
             mouth = with_breath(self.model.move(heard, codes, self.cancelled), manner[:, _BREATH])

@@ -6,7 +6,7 @@ All is done in windows, so that length costs time and not memory.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -40,12 +40,16 @@ Progress = Callable[..., None]
 
 @dataclass
 class Heard:
-    """What the network hears, at 50 Hz: articulation (T, 11), bilabial, accents and speaking (T,)."""
+    """What the network hears, at 50 Hz: articulation (T, 11), bilabial, accents and speaking (T,), phones (T, 33).
+
+    The phones are the chances of PHONE_CLASSES; where a motion has no sound there are none (0, 33).
+    """
 
     articulation: np.ndarray
     bilabial: np.ndarray
     accents: np.ndarray
     speaking: np.ndarray
+    phones: np.ndarray = field(default_factory=lambda: np.zeros((0, len(PHONE_CLASSES)), np.float32))
 
 
 class SpeechToFace:
@@ -124,14 +128,18 @@ class SpeechToFace:
             keep = slice(start - before, end - before)
             parts.append(
                 (heard.motion[0].sigmoid()[keep], chances[:, _BILABIAL_COLUMNS].sum(-1)[keep], heard.accents[0][keep],
-                 speaking_of(heard.phones)[0][keep])
+                 speaking_of(heard.phones)[0][keep], chances[keep])
             )  # fmt: skip
             if progress is not None:
                 progress(end / sound.frames, "listening")
-        motion, bilabial, accents, speaking = (torch.cat(tensors).numpy() for tensors in zip(*parts, strict=True))
+        motion, bilabial, accents, speaking, phones = (
+            torch.cat(tensors).numpy() for tensors in zip(*parts, strict=True)
+        )
         if sound.level is None:
-            motion, bilabial, accents, speaking = (0 * array for array in (motion, bilabial, accents, speaking))
-        return Heard(motion, bilabial, np.clip(accents, 0, 1.5), speaking)
+            motion, bilabial, accents, speaking, phones = (
+                0 * array for array in (motion, bilabial, accents, speaking, phones)
+            )
+        return Heard(motion, bilabial, np.clip(accents, 0, 1.5), speaking, phones)
 
     @torch.inference_mode()
     def move(self, heard: Heard, code: np.ndarray, cancelled: Callable[[], bool] | None = None) -> np.ndarray:
