@@ -18,6 +18,14 @@ from .operators import (
     cancel_job,
     check_worker,
     clear_bake,
+    edit_blink,
+    edit_close_lips,
+    edit_copy_style,
+    edit_exaggerate,
+    edit_mirror,
+    edit_offset_head,
+    edit_smooth,
+    edit_visemes,
     export_arkit,
     export_track,
     file_menus,
@@ -32,7 +40,7 @@ from .operators import (
     start_here,
     use_engine,
 )
-from .panels import export, head_sliders, poses, render, sequencer, sidebar
+from .panels import edits, export, head_sliders, poses, render, sequencer, sidebar
 from .scene import jobs, seating, voices
 
 MODULES: tuple[ModuleType, ...] = (
@@ -48,6 +56,14 @@ MODULES: tuple[ModuleType, ...] = (
     cancel_job,
     clear_bake,
     add_edit_layer,
+    edit_exaggerate,
+    edit_smooth,
+    edit_mirror,
+    edit_offset_head,
+    edit_close_lips,
+    edit_blink,
+    edit_copy_style,
+    edit_visemes,
     reset_face,
     seat_joints,
     pose_library,
@@ -62,6 +78,7 @@ MODULES: tuple[ModuleType, ...] = (
     use_engine,
     check_worker,
     sidebar,
+    edits,
     head_sliders,
     poses,
     export,

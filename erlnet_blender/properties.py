@@ -67,6 +67,15 @@ class ERLNET_PG_scene(bpy.types.PropertyGroup):
     pose_leave_mouth: bpy.props.BoolProperty(
         name="Emotions Leave the Mouth", description="An emotion leaves alone what speech moves", default=False
     )
+    edit_parts: bpy.props.EnumProperty(
+        name="Parts",
+        description="Which parts of the face the edits of a frame range change (Shift-click for several)",
+        items=[(name, label, text, 1 << index) for index, (name, label, text) in enumerate(PARTS)],
+        options={"ENUM_FLAG"},
+        default={name for name, *_ in PARTS},
+    )
+    viseme_rig: bpy.props.PointerProperty(type=bpy.types.Object, options={"HIDDEN"})
+    viseme_markers: bpy.props.StringProperty(options={"HIDDEN"})
 
 
 class ERLNET_PG_speech(bpy.types.PropertyGroup):

@@ -13,7 +13,7 @@ from ..face_track import FaceTrack
 from ..preferences import preferred_python
 from ..scene import jobs
 from ..scene.delivery import delivery_of
-from ..scene.keyframes import write_track
+from ..scene.edits.spoken import Spoken, visemes_of, write_spoken
 from ..scene.rig import DEFAULT_HEAD, HEAD_PATH, find_rig, head_of, head_path_of, is_rig
 from ..scene.strips import AudioClip, clip_of
 from ..scene.voices import voice_of
@@ -69,10 +69,15 @@ class Bake:
             raise ErlnetError("The head was removed during the bake", self.rig_name, "bake again on another head")
         # Of a retimed strip: a frame of the track is a frame of the scene, whatever part of the recording it lasts.
         track = replace(FaceTrack.from_arrays(arrays), fps=self.clip.scene_fps)
-        write_track(rig, track, self.clip.start_frame, f"{self.clip.name} speech", self.parts)
+        write_spoken(rig, track, self.clip.start_frame, f"{self.clip.name} speech", self.parts, self._heard(arrays))
         first = round(self.clip.start_frame)
         done = f"Baked {self.clip.name!r} onto {rig.name}: frames {first} to {first + len(track) - 1}"
         return done, [str(note) for note in json.loads(track.source).get("notes", [])]
+
+    def _heard(self, arrays: dict) -> Spoken:
+        clip = self.clip
+        visemes = visemes_of(arrays["phones"], clip.start_s + arrays["phone_starts_s"])
+        return Spoken(clip.name, clip.zero_frame, clip.fps, clip.start_s, clip.start_s + clip.duration_s, visemes)
 
 
 def _weights_of(rig: bpy.types.Object) -> str:

@@ -51,6 +51,7 @@ class ERLNET_PT_edit_raw(_Sub, bpy.types.Panel):
 
     bl_label = "Expressions"
     bl_parent_id = "ERLNET_PT_edit"
+    bl_order = 4
 
     def draw(self, context: bpy.types.Context) -> None:
         """One slider each, named as the head names them, the regions of the face under each other."""

@@ -17,6 +17,7 @@ class ERLNET_PT_poses(bpy.types.Panel):
     bl_region_type = "UI"
     bl_category = "ERLNet"
     bl_parent_id = "ERLNET_PT_edit"
+    bl_order = 3
     bl_options = {"DEFAULT_CLOSED"}
 
     @classmethod

@@ -5,9 +5,7 @@ from __future__ import annotations
 import bpy
 
 from ..operators.explained import rig_reason
-from ..scene.controls import EYELIDS, FACE_BONE, LOOK_AT, SEMANTIC
 from ..scene.layers import base_strip, is_mixed
-from ..scene.pose import rotation_path
 from ..scene.rig import find_rig, head_name_of
 from ..scene.stage import ENGINE
 from ..scene.strips import picture_strip
@@ -85,40 +83,21 @@ class ERLNET_PT_bake(_Tab, bpy.types.Panel):
 
 
 class ERLNET_PT_edit(_Tab, bpy.types.Panel):
-    """Sliders over the baked performance"""
+    """Hand work on the performance; the sub-panels have the tools"""
 
     bl_label = "Edit"
     bl_order = 4
 
     def draw(self, context: bpy.types.Context) -> None:
-        """Semantic controls, eyelids, jaw and head; hover one and press I to key it."""
+        """Where keys go."""
         layout = self.layout
         rig = find_rig(context)
         if rig is None:
             paragraph(layout, rig_reason(context), "INFO")
-            return
-        face = rig.pose.bones[FACE_BONE]
-        labels = {"open": "Open", **{name: entry[0] for name, entry in SEMANTIC.items()}, "blink": "Blink"}
-        labels[LOOK_AT] = "Look At"
-        _sliders(layout, face, labels)
-        _sliders(layout, face, dict(zip(EYELIDS, ("Lid Left", "Lid Right"), strict=True)))
-        for name, label in (("neck", "Head"), ("jaw", "Jaw")):
-            bone = rig.pose.bones[name]
-            layout.prop(bone, rotation_path(bone), text=label)
-        row = layout.row(align=True)
-        row.operator("erlnet.reset_face", icon="LOOP_BACK")
-        row.operator("erlnet.mirror_pose", icon="MOD_MIRROR")
-        if base_strip(rig) is not None:
+        elif base_strip(rig) is not None:
             paragraph(layout, "Keys go onto the edit layer: a new bake keeps them", "NLA")
         elif is_mixed(rig):
             layout.operator("erlnet.add_edit_layer", icon="NLA_PUSHDOWN")
-
-
-def _sliders(layout: bpy.types.UILayout, face: bpy.types.PoseBone, labels: dict[str, str]) -> None:
-    grid = layout.grid_flow(row_major=True, columns=2, even_columns=True, align=True)
-    for name, label in labels.items():
-        if name in face:
-            grid.prop(face, f'["{name}"]', text=label, slider=True)
 
 
 class ERLNET_PT_avatar(_Tab, bpy.types.Panel):

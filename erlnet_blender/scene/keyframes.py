@@ -7,6 +7,7 @@ animator has locked are left alone.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import bpy
@@ -37,8 +38,9 @@ class Channel:
 
 
 def write_track(
-    rig: bpy.types.Object, track: FaceTrack, start_frame: float, action_name: str, parts: frozenset[str] = PARTS
-) -> bpy.types.Action:
+    rig: bpy.types.Object, track: FaceTrack, start_frame: float, action_name: str, parts: frozenset[str] = PARTS,
+    timing: Callable[[np.ndarray], np.ndarray] | None = None,
+) -> bpy.types.Action:  # fmt: skip
     """Key the rig from a track; frame i lands at `start_frame` + i, scaled if the scene's frame rate is another.
 
     Root rotation and translation are written only where the track has some; head motion is the neck's.
@@ -46,6 +48,7 @@ def write_track(
     Args:
         action_name: the name of the first Action with generated keys; later ones keep it.
         parts: what is keyed; everything else keeps the keys it has.
+        timing: takes these frames (N,) to the frames of the keys, in the same order; None leaves them.
 
     Returns:
         The Action with the keys, already playing on the track below the rig's edit layer.
@@ -64,6 +67,8 @@ def write_track(
         raise ErlnetError("An NLA strip is being edited", rig.name, "leave tweak mode (Tab in the NLA editor)")
     edit_layer(rig)
     frames = start_frame + np.arange(len(track)) * (_scene_fps() / track.fps)
+    if timing is not None:
+        frames = timing(frames)
     old, old_slot = baked_action(rig)
     action = old.copy() if old is not None else bpy.data.actions.new(action_name)
     try:

@@ -108,7 +108,7 @@ def mirror(rig: bpy.types.Object, span: tuple[int, int], parts: frozenset[str], 
         if channel.mode:
             images[channel.key] = motion.turn(other).values * [1, -1, -1]
         elif channel.path == "location":
-            images[channel.key] = motion.channels[other, "location"].raw * [-1, 1, 1]
+            images[channel.key] = motion.channels.get((other, channel.path), channel).raw * [-1, 1, 1]
     shows = soft_window(motion.frames, *span, soft)[:, None]
     targets = {
         channel.key: channel.values + shows * (images[channel.key] - channel.values)

@@ -16,7 +16,7 @@ from mathutils import Euler, Quaternion
 from ...delivery import parts_of_expression
 from ...formats.head_model import HeadModel
 from ..controls import EYELID_KEYS, FACE_BONE, LOOK_AT, all_controls, expression_key
-from ..curves import channels_of, curve_at
+from ..curves import curve_at, curves_of
 from ..drags import OPEN_KEY, drags_of, sources_of_keys
 from ..pose import pose_channels
 from ..rig import head_of
@@ -210,8 +210,7 @@ def _strip_layer(strip: bpy.types.NlaStrip, frames: np.ndarray, is_first: bool, 
 
 
 def _curves(action: bpy.types.Action, slot: object | None) -> dict[tuple[str, int], bpy.types.FCurve]:
-    channels = channels_of(action, slot)
-    curves = channels.fcurves if channels is not None else []
+    curves = curves_of(action, slot)
     return {(curve.data_path, curve.array_index): curve for curve in curves if not curve.mute and not curve.is_empty}
 
 
@@ -220,8 +219,6 @@ def neutral_of(mode: str, width: int) -> np.ndarray:
     neutral = np.zeros(width)
     if mode == "QUATERNION":
         neutral[0] = 1.0
-    elif mode == "AXIS_ANGLE":
-        neutral[2] = 1.0
     return neutral
 
 

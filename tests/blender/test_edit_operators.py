@@ -1,0 +1,101 @@
+"""The buttons of the Edit panel: they run in the background, say why they cannot, and are one undo step each."""
+
+from __future__ import annotations
+
+import bpy
+import numpy as np
+import pytest
+
+import erlnet_blender
+from erlnet_blender.face_track import FaceTrack
+from erlnet_blender.formats import user_folders
+from erlnet_blender.operators import edit_blink, edit_close_lips, edit_exaggerate, edit_smooth
+from erlnet_blender.scene.keyframes import baked_range, read_track, write_track
+from erlnet_blender.scene.rig import build_rig
+
+from .synthetic_head import synthetic_head
+from .test_edits import NAMES, speech
+
+
+@pytest.fixture
+def scene(_empty_scene):
+    erlnet_blender.register()
+    bpy.context.scene.render.fps = 25
+    yield bpy.context.scene
+    erlnet_blender.unregister()
+
+
+@pytest.fixture
+def rig(scene):
+    head = synthetic_head(names=NAMES)
+    rig = build_rig(head)
+    write_track(rig, speech(head), 1, "Speech")
+    scene.frame_end = 60
+    return rig
+
+
+def reason(operator: type) -> str:
+    return operator.disabled_reason(bpy.context)
+
+
+def test_buttons_say_why_they_are_grey(scene):
+    assert reason(edit_exaggerate.ERLNET_OT_edit_exaggerate) == "Add a head first"
+    rig = build_rig(synthetic_head(named=False))
+    assert "Nothing moves yet" in reason(edit_smooth.ERLNET_OT_edit_smooth)
+    assert "no expression named mouth_close" in reason(edit_close_lips.ERLNET_OT_edit_close_lips)
+    assert reason(edit_blink.ERLNET_OT_edit_add_blink) == ""
+    del rig.pose.bones["face"]["eyelid_left"]
+    assert "no eyelids" in reason(edit_blink.ERLNET_OT_edit_add_blink)
+
+
+def test_the_preview_range_is_what_is_edited(scene, rig):
+    scene.use_preview_range, scene.frame_preview_start, scene.frame_preview_end = True, 20, 40
+    before = read_track(rig, scene, 1, 60)
+    assert bpy.ops.erlnet.edit_exaggerate(factor=1.5, parts={"head"}, soft=0) == {"FINISHED"}
+    after = read_track(rig, scene, 1, 60)
+    changed = np.flatnonzero(np.abs(after.neck_pose - before.neck_pose).max(1) > 1e-4) + 1
+    assert (changed.min(), changed.max()) == (20, 40)
+    assert baked_range(rig) == (1, 60)
+
+
+def test_every_edit_of_a_range_runs(scene, rig):
+    for call in (bpy.ops.erlnet.edit_smooth, bpy.ops.erlnet.edit_mirror, bpy.ops.erlnet.edit_offset_head):
+        before = read_track(rig, scene, 30, 30)
+        assert call(frames="CUSTOM", first_frame=20, last_frame=40) == {"FINISHED"}
+        assert np.abs(read_track(rig, scene, 30, 30).neck_pose - before.neck_pose).max() > 1e-4
+    with pytest.raises(RuntimeError, match="too short for order 4"):
+        bpy.ops.erlnet.edit_smooth(window=3, order=4)
+    with pytest.raises(RuntimeError, match="range 40 to 20 is empty"):
+        bpy.ops.erlnet.edit_mirror(frames="CUSTOM", first_frame=40, last_frame=20)
+
+
+@pytest.mark.parametrize("fps", [24, 60])
+def test_moments_last_as_long_as_is_natural(scene, rig, fps):
+    scene.render.fps = fps
+    scene.frame_set(50)
+    assert bpy.ops.erlnet.edit_add_blink() == {"FINISHED"}
+    lids = read_track(rig, scene, 35, 75).eyelids[:, 0]
+    shut = np.flatnonzero(lids > 0.3)
+    assert 0.1 < len(shut) / fps < 0.3
+    assert lids[15] > 0.99
+    assert bpy.ops.erlnet.edit_remove_blink() == {"FINISHED"}
+    scene.frame_set(10)
+    with pytest.raises(RuntimeError, match="do not blink at frame 10"):
+        bpy.ops.erlnet.edit_remove_blink()
+    assert bpy.ops.erlnet.edit_close_lips(approach=2, hold=0, release=2) == {"FINISHED"}
+    closed = read_track(rig, scene, 10, 10)
+    np.testing.assert_allclose(closed.expr[0, 0], closed.jaw_pose[0, 0] / np.radians(10), atol=1e-4)
+
+
+def test_a_range_becomes_the_style_of_its_head(scene, rig, tmp_path, monkeypatch):
+    monkeypatch.setattr(user_folders, "data_folder", lambda: tmp_path)
+    with pytest.raises(RuntimeError, match=r"too short for a style \(0.4 s\)"):
+        bpy.ops.erlnet.edit_copy_style(frames="CUSTOM", first_frame=1, last_frame=10)
+    assert bpy.ops.erlnet.edit_copy_style(name="Aunt May", frames="CUSTOM", first_frame=11, last_frame=50) == {
+        "FINISHED"
+    }
+    speech_settings = rig.erlnet.speech
+    assert speech_settings.style == "FILE"
+    kept = FaceTrack.load(speech_settings.style_file)
+    assert list(tmp_path.rglob("*.npz")) == [tmp_path / "styles" / "Aunt_May.npz"]
+    np.testing.assert_allclose(kept.expr, read_track(rig, scene, 11, 50).expr, atol=1e-6)
