@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Besides the 4.5 of .venv. The 4.2 wheel has no sound, the 5.2 wheel needs Python 3.13: see docs/manual.md.
 OTHER_BLENDERS := 5.0
 # What a real Blender can run with its own Python: no torch, no sound files.
-IN_BLENDER := $(patsubst %,tests/blender/test_%.py,rig rig_controls pose keyframes layers camera appearance)
+IN_BLENDER := $(patsubst %,tests/blender/test_%.py,rig rig_controls pose keyframes layers edits edit_operators retiming camera appearance)
 
 .PHONY: help setup demo test check lint test-blender extension bench gallery assets head speech avatar clean
 help:  ## list the targets

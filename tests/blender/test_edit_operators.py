@@ -9,9 +9,10 @@ import pytest
 import erlnet_blender
 from erlnet_blender.face_track import FaceTrack
 from erlnet_blender.formats import user_folders
+from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.operators import edit_blink, edit_close_lips, edit_exaggerate, edit_smooth
 from erlnet_blender.scene.keyframes import baked_range, read_track, write_track
-from erlnet_blender.scene.rig import build_rig
+from erlnet_blender.scene.rig import build_rig, head_of, mesh_of
 
 from .synthetic_head import synthetic_head
 from .test_edits import NAMES, speech
@@ -99,3 +100,28 @@ def test_a_range_becomes_the_style_of_its_head(scene, rig, tmp_path, monkeypatch
     kept = FaceTrack.load(speech_settings.style_file)
     assert list(tmp_path.rglob("*.npz")) == [tmp_path / "styles" / "Aunt_May.npz"]
     np.testing.assert_allclose(kept.expr, read_track(rig, scene, 11, 50).expr, atol=1e-6)
+
+
+def lip_gap_m(rig, frame: int) -> float:
+    """How far the middles of the inner lips are apart on the mesh as Blender evaluates it."""
+    bpy.context.scene.frame_set(frame)
+    head, mesh = head_of(rig), mesh_of(rig).evaluated_get(bpy.context.evaluated_depsgraph_get()).to_mesh()
+    places = np.array([vertex.co for vertex in mesh.vertices])
+    upper, lower = (head.landmark_bary[index] @ places[head.faces[head.landmark_faces[index]]] for index in (13, 14))
+    return float(np.linalg.norm(upper - lower))
+
+
+def test_lips_that_are_closed_meet_on_the_face(scene):
+    head = HeadModel.load(default_head_path())
+    rig = build_rig(head)
+    expr = np.tile(head.expression({"lower_lip_depress_L": 0.5, "lower_lip_depress_R": 0.5, "pucker": 0.4}), (20, 1))
+    jaw = np.zeros((20, 3))
+    jaw[:, 0] = np.radians(np.linspace(4, 9, 20))
+    write_track(rig, FaceTrack(expr, 25, head.id, jaw_pose=jaw), 1, "Speech")
+    open_m = lip_gap_m(rig, 12)
+    scene.frame_set(12)
+    assert bpy.ops.erlnet.edit_close_lips(approach=3, hold=1, release=4) == {"FINISHED"}
+    assert open_m > 0.006
+    assert max(lip_gap_m(rig, 12), lip_gap_m(rig, 13)) < 0.001
+    assert lip_gap_m(rig, 10) > 0.2 * open_m
+    assert lip_gap_m(rig, 18) > 0.9 * open_m

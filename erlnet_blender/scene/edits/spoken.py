@@ -132,12 +132,28 @@ def write_spoken(
     Raises:
         ErlnetError: as there.
     """
-    whole, rest = joined(spoken_of(baked_action(rig)[0]), heard)
-    animation = rig.animation_data
-    anchors = anchors_of(animation.action if animation is not None else None, heard.voice)
-    action = write_track(rig, track, start_frame, action_name, parts, warp_of(whole, anchors))
-    remember(action, [*rest, replace(whole, anchors=anchors)])
+    action = write_track(rig, track, start_frame, action_name, parts, timing_of(rig, heard))
+    note(rig, heard)
     return action
+
+
+def timing_of(rig: bpy.types.Object, heard: Spoken) -> Warp:
+    """Where the frames of a new bake go: as the animator has retimed this voice."""
+    whole, _ = joined(spoken_of(baked_action(rig)[0]), heard)
+    return warp_of(whole, _wanted(rig, heard.voice))
+
+
+def note(rig: bpy.types.Object, heard: Spoken) -> None:
+    """Keep with the generated Action what a bake has just put there, at the times of `timing_of`."""
+    action = baked_action(rig)[0]
+    if action is not None:
+        whole, rest = joined(spoken_of(action), heard)
+        remember(action, [*rest, replace(whole, anchors=_wanted(rig, heard.voice))])
+
+
+def _wanted(rig: bpy.types.Object, voice: str) -> Anchors:
+    animation = rig.animation_data
+    return anchors_of(animation.action if animation is not None else None, voice)
 
 
 def sparse(anchors: Anchors) -> Anchors:

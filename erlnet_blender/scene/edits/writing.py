@@ -22,7 +22,8 @@ LINEAR = _KEY["interpolation"].enum_items["LINEAR"].value
 FREE, VECTOR, CLAMPED = (_KEY["handle_left_type"].enum_items[name].value for name in ("FREE", "VECTOR", "AUTO_CLAMPED"))
 KEYFRAME = _KEY["type"].enum_items["KEYFRAME"].value
 # Keys on every frame are fillers; before Blender 4.3 that type stands for what a bake generates.
-FILLER = _KEY["type"].enum_items["BREAKDOWN" if GENERATED_NAME == "JITTER" else "JITTER"].value
+FILLER_NAME = "BREAKDOWN" if GENERATED_NAME == "JITTER" else "JITTER"
+FILLER = _KEY["type"].enum_items[FILLER_NAME].value
 GROUPS = {"root": "Root", "neck": "Neck", "jaw": "Jaw", "left_eye": "Eyes", "right_eye": "Eyes", "face": "Expression"}
 
 
@@ -147,7 +148,7 @@ def _write(curves: object, step: Step) -> None:
             curves, channel.data_path, int(index), GROUPS.get(channel.bone, channel.bone)
         )
         if not curve.lock:
-            _split(curve, keys[index], (first, last))
+            _split(curve, step)
             _put(curve, step, frames, before[:, index], after[:, index])
 
 
@@ -158,39 +159,52 @@ def _frames_within(keys: Keys | None, first: float, last: float) -> np.ndarray:
     return frames[(frames > first) & (frames < last)]
 
 
-def _split(curve: bpy.types.FCurve, keys: Keys | None, ends: tuple[float, float]) -> None:
+def _split(curve: bpy.types.FCurve, step: Step) -> None:
     """Key a curve at both ends of an edit without changing its shape: what lies outside stays as it is."""
-    if keys is None:
-        return
-    for end in ends:
-        frames = [point.co[0] for point in curve.keyframe_points]
-        if not frames[0] < end < frames[-1] or np.abs(np.array(frames) - end).min() < MARGIN:
+    points = curve.keyframe_points
+    for end in (step.frames[0], step.frames[-1]):
+        frames = read_keys(curve)["co"][:, 0]
+        if not len(frames) or np.abs(frames - end).min() < MARGIN:
             continue
         right = int(np.searchsorted(frames, end))
-        left, right = curve.keyframe_points[right - 1], curve.keyframe_points[right]
-        if left.interpolation == "BEZIER":
-            # Blender divides a segment exactly where its handles are nobody's but the animator's.
-            left.handle_right_type = right.handle_left_type = "FREE"
-        curve.keyframe_points.insert(end, curve.evaluate(end))
+        beside = [points[index] for index in (right - 1, right) if 0 <= index < len(points)]
+        for point in beside:
+            # Handles that are nobody's but the animator's: Blender then divides the segment exactly where it is cut.
+            point.handle_left_type = point.handle_right_type = "FREE"
+        # Beyond its ends a curve is level.
+        if right == 0:
+            points[0].handle_left[1] = points[0].co[1]
+        elif right == len(points):
+            points[-1].handle_right[1] = points[-1].co[1]
+        points.insert(end, curve.evaluate(end), keyframe_type="KEYFRAME" if step.eases else FILLER_NAME)
 
 
 def _put(curve: bpy.types.FCurve, step: Step, frames: np.ndarray, before: np.ndarray, after: np.ndarray) -> None:
     """Keys at the step's frames, and those that the curve has between them moved by as much as the step asks."""
     keys = read_keys(curve)
     places = keys["co"][:, 0].astype(float)
-    there = np.abs(places[:, None] - frames).min(1, initial=np.inf) < MARGIN
-    nearest = np.abs(places[:, None] - frames).argmin(1) if len(places) else np.zeros(0, int)
-    lift = np.where(there, (after - before)[nearest] if len(places) else 0.0, 0.0)
+    nearest = _nearest(frames, places)
+    there = np.abs(frames[nearest] - places) < MARGIN
+    lift = np.where(there, (after - before)[nearest], 0.0)
     for name in ("co", "handle_left", "handle_right"):
         keys[name][:, 1] += lift
     # An exact value, whatever rounding the curve has.
     keys["co"][there, 1] = after[nearest[there]]
     wanted = np.isin(np.round(frames, 4), np.round(step.frames, 4))
-    wanted &= np.abs(frames[:, None] - places).min(1, initial=np.inf) >= MARGIN
+    if len(places):
+        wanted &= np.abs(places[_nearest(places, frames)] - frames) >= MARGIN
     new = _new_keys(keys, frames[wanted], after[wanted], step.eases)
     merged = {name: np.concatenate([keys[name], new[name]]) for name in keys}
     order = np.argsort(merged["co"][:, 0], kind="stable")
     write_keys(curve, {name: values[order] for name, values in merged.items()})
+
+
+def _nearest(row: np.ndarray, values: np.ndarray) -> np.ndarray:
+    """(N,) which of a sorted row (K,) is nearest to each value."""
+    right = np.clip(np.searchsorted(row, values), 1, max(len(row) - 1, 1))
+    left = right - 1
+    right = np.minimum(right, len(row) - 1)
+    return np.where(np.abs(values - row[left]) <= np.abs(values - row[right]), left, right)
 
 
 def _new_keys(like: Keys, frames: np.ndarray, values: np.ndarray, eases: bool) -> Keys:
