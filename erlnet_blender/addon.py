@@ -30,6 +30,7 @@ from .operators import (
     export_track,
     file_menus,
     fit_photo,
+    follow_voice,
     game_copy,
     import_arkit,
     import_track,
@@ -38,10 +39,12 @@ from .operators import (
     reset_face,
     seat_joints,
     start_here,
+    style_library,
     use_engine,
 )
 from .panels import edits, export, head_sliders, poses, render, sequencer, sidebar
-from .scene import jobs, seating, voices
+from .panels import style_library as style_library_panel
+from .scene import follow, jobs, previews, seating, voices
 
 MODULES: tuple[ModuleType, ...] = (
     preferences,
@@ -49,10 +52,13 @@ MODULES: tuple[ModuleType, ...] = (
     jobs,
     seating,
     voices,
+    follow,
+    previews,
     start_here,
     add_head,
     add_sound,
     bake_speech,
+    follow_voice,
     cancel_job,
     clear_bake,
     add_edit_layer,
@@ -77,7 +83,9 @@ MODULES: tuple[ModuleType, ...] = (
     fit_photo,
     use_engine,
     check_worker,
+    style_library,
     sidebar,
+    style_library_panel,
     edits,
     head_sliders,
     poses,

@@ -87,6 +87,12 @@ class ERLNET_PG_speech(bpy.types.PropertyGroup):
         search=_sound_strip_names,
         **_HELD,
     )
+    follow: bpy.props.BoolProperty(
+        name="Keys Follow Voice",
+        description="Where the strip is moved or its speed is changed, its baked keys go along at once",
+        default=True,
+        **_HELD,
+    )
     style: bpy.props.EnumProperty(
         name="Style",
         description="How the head speaks",

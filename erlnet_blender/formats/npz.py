@@ -7,7 +7,7 @@ import shutil
 import struct
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +17,15 @@ from ..errors import ErlnetError
 MAX_BYTES = 2 << 30
 
 
-def read_npz(path: str | os.PathLike, what: str, max_bytes: int = MAX_BYTES) -> dict[str, np.ndarray]:
+def read_npz(
+    path: str | os.PathLike, what: str, max_bytes: int = MAX_BYTES, only: Collection[str] | None = None
+) -> dict[str, np.ndarray]:
     """All arrays of an ``.npz`` file.
 
     Args:
         what: what the file should be, for the message, e.g. ``"head model"``.
         max_bytes: the most that the arrays may take in memory.
+        only: the names of those that are wanted, and no others are read.
 
     Raises:
         ErlnetError: missing, not an npz, too large, or holding Python objects.
@@ -32,10 +35,12 @@ def read_npz(path: str | os.PathLike, what: str, max_bytes: int = MAX_BYTES) -> 
         raise ErlnetError(f"No such {what}", path, "check the path")
     try:
         with zipfile.ZipFile(path) as archive:
-            if sum(info.file_size for info in archive.infolist()) > max_bytes:
+            wanted = None if only is None else {f"{name}.npy" for name in only}
+            sizes = [info.file_size for info in archive.infolist() if wanted is None or info.filename in wanted]
+            if sum(sizes) > max_bytes:
                 raise ErlnetError(f"The {what} is larger than {max_bytes >> 20} MB", path, "use a smaller file")
         with np.load(path, allow_pickle=False) as data:
-            return {key: data[key] for key in data.files}
+            return {key: data[key] for key in data.files if only is None or key in only}
     except ErlnetError:
         raise
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:

@@ -14,6 +14,7 @@ from ..preferences import preferred_python
 from ..scene import jobs
 from ..scene.delivery import delivery_of
 from ..scene.edits.spoken import Spoken, visemes_of, write_spoken
+from ..scene.follow import remember
 from ..scene.rig import DEFAULT_HEAD, HEAD_PATH, find_rig, head_of, head_path_of, is_rig
 from ..scene.strips import AudioClip, clip_of
 from ..scene.voices import voice_of
@@ -52,7 +53,7 @@ class Bake:
             "audio": str(clip.path),
             "start_s": clip.start_s,
             "duration_s": clip.duration_s,
-            "fps": clip.fps,
+            "fps": clip.place.fps,
             "weights": _weights_of(rig),
             "head": "" if rig.get(HEAD_PATH, DEFAULT_HEAD) == DEFAULT_HEAD else str(head_path_of(rig)),
         }
@@ -70,6 +71,7 @@ class Bake:
         # Of a retimed strip: a frame of the track is a frame of the scene, whatever part of the recording it lasts.
         track = replace(FaceTrack.from_arrays(arrays), fps=self.clip.scene_fps)
         write_spoken(rig, track, self.clip.start_frame, f"{self.clip.name} speech", self.parts, self._heard(arrays))
+        remember(rig, self.clip)
         first = round(self.clip.start_frame)
         done = f"Baked {self.clip.name!r} onto {rig.name}: frames {first} to {first + len(track) - 1}"
         return done, [str(note) for note in json.loads(track.source).get("notes", [])]

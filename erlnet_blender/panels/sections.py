@@ -9,6 +9,7 @@ from ..operators.bake_speech import ERLNET_OT_bake_speech
 from ..properties import FROM_FILE, FROM_RIG, NO_STYLE
 from ..scene import jobs
 from ..scene.delivery import is_keyed
+from ..scene.follow import baked_voices, edits_left_behind, moves_of
 from ..scene.keyframes import baked_range
 from ..scene.rig import find_rig
 from ..scene.strips import AudioClip, clip_of
@@ -50,6 +51,22 @@ def draw_voice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     _draw_clip(layout, clip)
     if scene != context.scene:
         paragraph(layout, f"The voice is in the scene {scene.name}: this scene's movie has no sound", "ERROR")
+    if rig is not None and baked_voices(rig):
+        _draw_follow(layout, rig)
+
+
+def _draw_follow(layout: bpy.types.UILayout, rig: bpy.types.Object) -> None:
+    """Whether the keys go where the strip goes, and what has stayed behind."""
+    layout.prop(rig.erlnet.speech, "follow")
+    moves = moves_of(rig)
+    if moves:
+        for move in moves:
+            paragraph(layout, f"{move.strip} has moved away from its keys by {move.frames:+g} frames", "INFO")
+        layout.operator("erlnet.follow_voice", icon="UV_SYNC_SELECT")
+    for move in edits_left_behind(rig):
+        paragraph(layout, f"Your own keys are still where {move.strip} was", "INFO")
+        layout.operator("erlnet.bring_edits", icon="KEY_HLT")
+        break
 
 
 def _draw_clip(layout: bpy.types.UILayout, clip: AudioClip) -> None:

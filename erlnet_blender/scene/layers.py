@@ -182,7 +182,8 @@ def _drop_unused(action: bpy.types.Action) -> None:
 def fit_strip(strip: bpy.types.NlaStrip) -> None:
     """Let the strip play all of its Action at the Action's own frames."""
     first, last = strip.action.frame_range
-    # The strip's own range must never be empty or upside down on the way.
+    # The strip's own range must never be empty or upside down on the way: a start past the old end waits for the new.
     strip.action_frame_start, strip.action_frame_end = first, max(last, first + 1)
+    strip.action_frame_start = first
     strip.scale = 1.0
     strip.frame_start, strip.frame_end = first, max(last, first + 1)

@@ -9,12 +9,34 @@ from __future__ import annotations
 import hashlib
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import bpy
 
 from ..errors import ErlnetError
 from ..formats.atomic import write_bytes
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a recording lies in a scene.
+
+    Args:
+        zero_frame: the frame at which its first sample is, or would be.
+        fps: frames of the scene in one second of the recording.
+    """
+
+    zero_frame: float
+    fps: float
+
+    def frame_of(self, time_s):
+        """The frame at which a moment of the recording is heard."""
+        return self.zero_frame + time_s * self.fps
+
+    def time_of(self, frame):
+        """The moment of the recording that is heard at a frame, seconds."""
+        return (frame - self.zero_frame) / self.fps
 
 
 @dataclass(frozen=True)
@@ -28,8 +50,8 @@ class AudioClip:
         duration_s: how much of the recording it plays, seconds.
         start_frame: the whole scene frame at which it begins.
         is_muted: whether the strip is silent in the sequencer; it can be baked all the same.
-        speed: seconds of the recording in one second of the scene; 2 is twice as fast.
-        scene_fps: frames in one second of the scene.
+        place: where the recording lies in the scene.
+        scene_name, scene_fps: the scene whose sequencer has the strip, and how many frames a second it has.
     """
 
     name: str
@@ -38,23 +60,19 @@ class AudioClip:
     duration_s: float
     start_frame: float
     is_muted: bool
-    speed: float
+    place: Place
+    scene_name: str
     scene_fps: float
 
     @property
-    def fps(self) -> float:
-        """Frames of the scene in one second of the recording."""
-        return self.scene_fps / self.speed
+    def speed(self) -> float:
+        """Seconds of the recording in one second of the scene; 2 is twice as fast."""
+        return self.scene_fps / self.place.fps
 
     @property
     def frames(self) -> int:
         """How many frames of the scene it takes, the last perhaps in part."""
-        return math.ceil(self.duration_s * self.fps - 1e-6)
-
-    @property
-    def zero_frame(self) -> float:
-        """The frame of the scene at which the recording's first sample is, or would be."""
-        return self.start_frame - self.start_s * self.fps
+        return math.ceil(self.duration_s * self.place.fps - 1e-6)
 
 
 def sequencer_scene(context: bpy.types.Context) -> bpy.types.Scene:
@@ -143,38 +161,49 @@ def right_handle(strip) -> float:
     return float(strip.right_handle if hasattr(strip, "right_handle") else strip.frame_final_end)
 
 
+def place_of(strip, scene: bpy.types.Scene) -> Place:
+    """Where the strip has the recording; what its handles cut off makes no difference.
+
+    Raises:
+        ErlnetError: its speed changes on the way, or the file of a retimed strip is missing.
+    """
+    fps = scene.render.fps / scene.render.fps_base
+    # A hard trim cuts the content itself: the rest then begins at the content's start.
+    trim = float(strip.content_trim_start if hasattr(strip, "content_trim_start") else strip.animation_offset_start)
+    speed = _speed_of(strip, fps, trim)
+    zero_frame = _content_start(strip) + getattr(strip, "sound_offset", 0.0) * fps - trim
+    return Place(zero_frame, fps / speed)
+
+
 def clip_of(strip, scene: bpy.types.Scene) -> AudioClip:
     """What the strip plays: inside meta strips what these leave of it, at its own speed.
 
     Raises:
         ErlnetError: its file is missing, its speed changes on the way, or nothing of it plays.
     """
-    fps = scene.render.fps / scene.render.fps_base
-    metas = _metas_around(strip, scene)
-    path = sound_path(strip.sound)
-    is_new = hasattr(strip, "content_start")
-    content_start = float(strip.content_start if is_new else strip.frame_start)
-    content_frames = float(strip.content_duration if is_new else strip.frame_duration)
-    # A hard trim cuts the content itself: the rest then begins at the content's start.
-    trim = float(strip.content_trim_start if hasattr(strip, "content_trim_start") else strip.animation_offset_start)
-    speed = _speed_of(strip, path, fps, trim)
-    if speed != 1.0:
-        content_frames = strip.retiming_keys[-1].timeline_frame - content_start
-    start_frame = max(map(left_handle, (strip, *metas)))
-    start_s = ((start_frame - content_start) / fps - getattr(strip, "sound_offset", 0.0)) * speed + trim / fps
-    if start_s < 0:
-        # The strip is pulled out before its content: silence first.
-        start_frame -= start_s * fps / speed
-        start_s = 0.0
-    # Tracks begin on whole frames.
-    whole = float(math.ceil(start_frame - 1e-6))
-    start_s, start_frame = start_s + (whole - start_frame) * speed / fps, whole
-    end_frame = min(*map(right_handle, (strip, *metas)), content_start + content_frames)
-    duration_s = (end_frame - start_frame) * speed / fps
-    if duration_s <= 0:
+    metas, place, path = _metas_around(strip, scene), place_of(strip, scene), sound_path(strip.sound)
+    # Where the strip is pulled out before its content, silence comes first. Tracks begin on whole frames.
+    start_frame = float(math.ceil(max(place.zero_frame, *map(left_handle, (strip, *metas))) - 1e-6))
+    end_frame = min(_content_end(strip), *map(right_handle, (strip, *metas)))
+    if end_frame <= start_frame:
         raise ErlnetError("The strip plays nothing of its sound", strip.name, "drag its handles over the recording")
+    start_s, duration_s = place.time_of(start_frame), (end_frame - start_frame) / place.fps
     is_muted = any(part.mute for part in (strip, *metas)) or _is_channel_muted(strip, scene, metas)
-    return AudioClip(strip.name, path, start_s, duration_s, start_frame, is_muted, speed, fps)
+    scene_fps = scene.render.fps / scene.render.fps_base
+    whose = (scene.name, scene_fps)
+    return AudioClip(strip.name, path, max(0.0, start_s), duration_s, start_frame, is_muted, place, *whose)
+
+
+def _content_start(strip) -> float:
+    return float(strip.content_start if hasattr(strip, "content_start") else strip.frame_start)
+
+
+def _content_end(strip) -> float:
+    keys = getattr(strip, "retiming_keys", ())
+    if len(keys):
+        return float(keys[-1].timeline_frame)
+    frames = strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration
+    return _content_start(strip) + float(frames)
 
 
 def _is_channel_muted(strip, scene: bpy.types.Scene, metas: list) -> bool:
@@ -182,12 +211,13 @@ def _is_channel_muted(strip, scene: bpy.types.Scene, metas: list) -> bool:
     return any(holder.channels[inner.channel].mute for inner, holder in zip((strip, *metas), holders, strict=True))
 
 
-def _speed_of(strip, path: Path, fps: float, trim: float) -> float:
+def _speed_of(strip, fps: float, trim: float) -> float:
     """How fast the strip plays. Blender tells where the keys of a retiming are, but not what of the content is there:
     with two, they hold the content's ends.
 
     Raises:
-        ErlnetError: the speed changes on the way, or the content is trimmed (by a script) as well.
+        ErlnetError: the speed changes on the way, or the content is trimmed (by a script) as well, or the file is
+            missing.
     """
     keys = [key.timeline_frame for key in getattr(strip, "retiming_keys", ())]
     if not keys:
@@ -195,14 +225,25 @@ def _speed_of(strip, path: Path, fps: float, trim: float) -> float:
     remedy = "choose Strip > Retiming > Reset Retiming and give it one speed, or render it to a new file"
     if len(keys) != 2 or keys[1] <= keys[0] or trim:
         raise ErlnetError("The strip's speed changes on the way (retiming)", strip.name, remedy)
+    path = sound_path(strip.sound)
+    length_s = _length_s(path, path.stat().st_mtime_ns)
+    if not length_s:
+        raise ErlnetError("The strip is retimed, and the length of its sound is unknown", strip.name, remedy)
+    return length_s * fps / (keys[1] - keys[0])
+
+
+@lru_cache(maxsize=64)
+def _length_s(path: Path, _stamp: int) -> float:
+    """How long a sound file is, 0 if Blender cannot tell."""
     try:
         import aud
-
+    except ImportError:  # Blender's module for Python may be built without sound
+        return 0.0
+    try:
         sound = aud.Sound(str(path))
-        content_s = sound.length / sound.specs[0]
-    except (ImportError, aud.error) as error:
-        raise ErlnetError("The strip is retimed, and the length of its sound is unknown", path, remedy) from error
-    return content_s * fps / (keys[1] - keys[0])
+        return max(0.0, sound.length / sound.specs[0])
+    except aud.error:
+        return 0.0
 
 
 def sound_path(sound: bpy.types.Sound | None) -> Path:

@@ -1,0 +1,39 @@
+"""Pictures of our own in Blender's panels, drawn from arrays and kept until they change."""
+
+from __future__ import annotations
+
+import bpy
+import bpy.utils.previews
+import numpy as np
+
+# Pictures that were drawn since the add-on was enabled; beyond so many all are drawn anew.
+_MOST = 200
+_collection = None
+
+
+def icon_of(key: str, picture: np.ndarray) -> int:
+    """The icon that shows a picture; a key is drawn once.
+
+    Args:
+        picture: (H, W, 4) uint8 sRGB and alpha, the top row first.
+    """
+    global _collection
+    if _collection is None:
+        _collection = bpy.utils.previews.new()
+    if key not in _collection:
+        if len(_collection) >= _MOST:
+            _collection.clear()
+        preview = _collection.new(key)
+        height, width = picture.shape[:2]
+        preview.image_size = (width, height)
+        upright = np.ascontiguousarray(picture[::-1]).view("<i4").ravel()
+        preview.image_pixels.foreach_set(upright)
+    return _collection[key].icon_id
+
+
+def unregister() -> None:
+    """Let go of all pictures."""
+    global _collection
+    if _collection is not None:
+        bpy.utils.previews.remove(_collection)
+        _collection = None
