@@ -199,8 +199,8 @@ def _content_start(strip) -> float:
 
 
 def _content_end(strip) -> float:
-    keys = getattr(strip, "retiming_keys", ())
-    if len(keys):
+    keys = list(getattr(strip, "retiming_keys", ()))
+    if keys:
         return float(keys[-1].timeline_frame)
     frames = strip.content_duration if hasattr(strip, "content_duration") else strip.frame_duration
     return _content_start(strip) + float(frames)
