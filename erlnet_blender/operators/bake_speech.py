@@ -77,9 +77,9 @@ class Bake:
         return done, [str(note) for note in json.loads(track.source).get("notes", [])]
 
     def _heard(self, arrays: dict) -> Spoken:
-        clip = self.clip
+        clip, place = self.clip, self.clip.place
         visemes = visemes_of(arrays["phones"], clip.start_s + arrays["phone_starts_s"])
-        return Spoken(clip.name, clip.zero_frame, clip.fps, clip.start_s, clip.start_s + clip.duration_s, visemes)
+        return Spoken(clip.name, place.zero_frame, place.fps, clip.start_s, clip.start_s + clip.duration_s, visemes)
 
 
 def _weights_of(rig: bpy.types.Object) -> str:

@@ -15,6 +15,9 @@ import numpy as np
 
 from ..errors import ErlnetError
 from .curves import GENERATED, MARGIN, curves_of, read_keys, write_keys
+from .edits.markers import show_markers, shown_rig
+from .edits.spoken import remember as remember_spoken
+from .edits.spoken import spoken_of
 from .layers import baked_action, baked_curves, base_strip, fit_strip
 from .rig import rigs_of
 from .strips import AudioClip, Place, place_of, sound_strips
@@ -174,10 +177,24 @@ def follow(rig: bpy.types.Object) -> list[Move]:
     for move in moves:
         voices[move.strip] = replace(move.baked, place=move.to)
     _write(action, voices)
+    _move_visemes(rig, action, {move.strip: move.to for move in moves})
     strip = base_strip(rig)
     if strip is not None:
         fit_strip(strip)
     return moves
+
+
+def _move_visemes(rig: bpy.types.Object, action: bpy.types.Action, places: dict[str, Place]) -> None:
+    """What is said when, and the markers of it."""
+    spoken = [
+        replace(one, origin=places[one.voice].zero_frame, fps=places[one.voice].fps) if one.voice in places else one
+        for one in spoken_of(action)
+    ]
+    if spoken:
+        remember_spoken(action, spoken)
+    for scene in bpy.data.scenes:
+        if shown_rig(scene) == rig:
+            show_markers(scene, rig)
 
 
 def bring_edits(rig: bpy.types.Object) -> int:

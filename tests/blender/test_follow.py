@@ -7,11 +7,15 @@ import numpy as np
 import pytest
 import soundfile
 
+from erlnet_blender.operators.bake_speech import Bake
 from erlnet_blender.scene import follow
 from erlnet_blender.scene.curves import curves_of, read_keys
+from erlnet_blender.scene.edits import spoken
+from erlnet_blender.scene.edits.markers import show_markers
+from erlnet_blender.scene.edits.spoken import Spoken
 from erlnet_blender.scene.follow import bring_edits, edits_left_behind, moves_of, remember
 from erlnet_blender.scene.keyframes import baked_range, read_track, write_track
-from erlnet_blender.scene.layers import baked_curves, edit_layer
+from erlnet_blender.scene.layers import baked_action, baked_curves, edit_layer
 from erlnet_blender.scene.rig import find_rig, head_of
 from erlnet_blender.scene.strips import add_sound_strip, clip_of
 
@@ -154,8 +158,6 @@ def test_missing_strips_and_damaged_notes_do_no_harm(own_rig, scene, tmp_path):
     strip, _ = speak(own_rig, scene, tmp_path)
     scene.sequence_editor.strips.remove(strip)
     assert moves_of(own_rig) == []
-    from erlnet_blender.scene.layers import baked_action
-
     for note in ("", "[]", "{", '{"anna": 3}', '{"anna": {"scene": "Scene"}}', 7, '{"anna": null}'):
         baked_action(own_rig)[0][follow.VOICES] = note
         assert moves_of(own_rig) == []
@@ -176,6 +178,35 @@ def test_undo_takes_the_keys_back_with_the_strip(own_rig, scene, tmp_path):
     rig = bpy.data.objects[name]
     assert baked_range(rig) == (10, 59)
     assert moves_of(rig) == []
+
+
+def test_visemes_and_their_markers_go_along(own_rig, scene, tmp_path):
+    strip, _ = speak(own_rig, scene, tmp_path)
+    place = clip_of(strip, scene).place
+    visemes = ((0.0, "sil"), (0.4, "PP"), (1.2, "aa"))
+    spoken.remember(baked_action(own_rig)[0], [Spoken("anna", place.zero_frame, place.fps, 0.0, 2.0, visemes)])
+    show_markers(scene, own_rig)
+    assert [marker.frame for marker in scene.timeline_markers] == [20, 40]
+    strip.frame_start += 70
+    bpy.ops.erlnet.follow_voice()
+    assert [marker.frame for marker in scene.timeline_markers] == [90, 110]
+    assert spoken.spoken_of(baked_action(own_rig)[0])[0].span == (80, 130)
+
+
+def test_what_the_worker_baked_follows(own_rig, scene, tmp_path):
+    """From the request to the keys, with a track in place of the worker's."""
+    soundfile.write(tmp_path / "anna.wav", np.zeros(2 * 8000), 8000)
+    strip = add_sound_strip(scene, tmp_path / "anna.wav", 10)
+    retime(strip, 200.0)
+    job = Bake.from_context(bpy.context)
+    assert job.header["fps"] == pytest.approx(12.5, rel=0.03)
+    track = random_track(head_of(own_rig), job.clip.frames, fps=job.header["fps"])
+    job.write({**track.arrays(), "phones": np.array(["m", "a"]), "phone_starts_s": np.array([0.0, 1.0])})
+    assert baked_range(own_rig) == (10, 10 + job.clip.frames - 1)
+    strip.frame_start += 70
+    bpy.ops.erlnet.follow_voice()
+    assert baked_range(own_rig) == (80, 80 + job.clip.frames - 1)
+    assert spoken.spoken_of(baked_action(own_rig)[0])[0].span[0] == pytest.approx(80)
 
 
 def test_heads_that_do_not_follow_are_left(own_rig, scene, tmp_path):
