@@ -19,11 +19,6 @@ def data_folder() -> Path:
     return _base(("APPDATA", "AppData/Roaming"), "Library/Application Support", ("XDG_DATA_HOME", ".local/share"))
 
 
-def style_folder() -> Path:
-    """Styles that this user keeps: face tracks."""
-    return data_folder() / "styles"
-
-
 def cache_folder() -> Path:
     """Results that can be made again; the folder may be deleted at any time."""
     if os.environ.get(CACHE_VARIABLE):

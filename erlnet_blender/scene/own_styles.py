@@ -85,6 +85,15 @@ def save_from(rig: bpy.types.Object, scene: bpy.types.Scene, name: str, source: 
     return save_style(name, settings, draw_head(head, posed(head, amounts)))
 
 
+def save_motion(rig: bpy.types.Object, name: str, track: FaceTrack) -> SavedStyle:
+    """Put a motion of a rig into the library; of more than 30 s the first.
+
+    Raises:
+        ErlnetError: it is too short, or the file cannot be written.
+    """
+    return _save_track(name, {}, track, rig)
+
+
 def _plain(value: object) -> float | str:
     return value if isinstance(value, str) else float(value)  # type: ignore[arg-type]
 

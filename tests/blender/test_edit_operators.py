@@ -8,7 +8,7 @@ import pytest
 
 import erlnet_blender
 from erlnet_blender.face_track import FaceTrack
-from erlnet_blender.formats import user_folders
+from erlnet_blender.formats import style_library
 from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.operators import edit_blink, edit_close_lips, edit_exaggerate, edit_smooth
 from erlnet_blender.scene.keyframes import baked_range, read_track, write_track
@@ -89,17 +89,18 @@ def test_moments_last_as_long_as_is_natural(scene, rig, fps):
 
 
 def test_a_range_becomes_the_style_of_its_head(scene, rig, tmp_path, monkeypatch):
-    monkeypatch.setattr(user_folders, "data_folder", lambda: tmp_path)
+    monkeypatch.setattr(style_library, "data_folder", lambda: tmp_path)
     with pytest.raises(RuntimeError, match=r"too short for a style \(0.4 s\)"):
         bpy.ops.erlnet.edit_copy_style(frames="CUSTOM", first_frame=1, last_frame=10)
-    assert bpy.ops.erlnet.edit_copy_style(name="Aunt May", frames="CUSTOM", first_frame=11, last_frame=50) == {
+    scene.render.fps = 12
+    assert bpy.ops.erlnet.edit_copy_style(name="Aunt May", frames="CUSTOM", first_frame=11, last_frame=60) == {
         "FINISHED"
     }
-    speech_settings = rig.erlnet.speech
-    assert speech_settings.style == "FILE"
-    kept = FaceTrack.load(speech_settings.style_file)
-    assert list(tmp_path.rglob("*.npz")) == [tmp_path / "styles" / "Aunt_May.npz"]
-    np.testing.assert_allclose(kept.expr, read_track(rig, scene, 11, 50).expr, atol=1e-6)
+    (saved,) = style_library.list_styles(tmp_path / "styles")
+    assert (saved.name, saved.has_motion, saved.fault) == ("Aunt May", True, "")
+    assert (rig.erlnet.speech.style, rig.erlnet.speech.style_file) == ("FILE", str(saved.path))
+    kept = FaceTrack.load(saved.path)
+    np.testing.assert_allclose(kept.expr, read_track(rig, scene, 11, 60).expr, atol=1e-6)
 
 
 def lip_gap_m(rig, frame: int) -> float:
