@@ -44,12 +44,13 @@ from .operators import (
 )
 from .panels import edits, export, head_sliders, poses, render, sequencer, sidebar
 from .panels import style_library as style_library_panel
-from .scene import follow, jobs, previews, seating, voices
+from .scene import follow, jobs, previews, seating, voices, writing
 
 MODULES: tuple[ModuleType, ...] = (
     preferences,
     properties,
     jobs,
+    writing,
     seating,
     voices,
     follow,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import bpy
 import numpy as np
 
@@ -14,6 +16,14 @@ GENERATED = _TYPES[GENERATED_NAME].value
 # Frames closer than this are the same frame.
 MARGIN = 1e-3
 
+_PLAIN = (
+    ("type", GENERATED),
+    ("interpolation", LINEAR),
+    ("handle_left_type", VECTOR),
+    ("handle_right_type", VECTOR),
+)
+# In case the animator changes the interpolation.
+_SHAPE = (("back", 1.70158), ("period", 4.1))
 # The keys of a curve: attribute to (K, numbers).
 Keys = dict[str, np.ndarray]
 # What a key consists of: attribute, numbers for each key, type.
@@ -86,14 +96,49 @@ def replace_keys(
         frames, values: (N,) the new keys, in the order of time.
         drop: bool mask of the old keys that go instead.
     """
-    old = read_keys(curve)
+    places = _read(curve, "co", 2, np.float32)
     if drop is None:
-        drop = (old["co"][:, 0] >= frames[0] - MARGIN) & (old["co"][:, 0] <= frames[-1] + MARGIN)
+        drop = (places[:, 0] >= frames[0] - MARGIN) & (places[:, 0] <= frames[-1] + MARGIN)
     keep = np.logical_not(drop)
-    new = _generated(frames, values)
+    if _is_plain(curve, keep):
+        co = np.concatenate([places[keep], np.stack([frames, values], 1).astype(np.float32)])
+        _write_plain(curve, co[np.argsort(co[:, 0], kind="stable")])
+        return
+    old, new = read_keys(curve), _generated(frames, values)
     merged = {name: np.concatenate([old[name][keep], new[name]]) for name, _, _ in _ATTRIBUTES}
     order = np.argsort(merged["co"][:, 0], kind="stable")
     write_keys(curve, {name: values[order] for name, values in merged.items()})
+
+
+def _is_plain(curve: bpy.types.FCurve, keep: np.ndarray) -> bool:
+    """Whether the keys that stay are as `_write_plain` makes them."""
+    if not keep.any():
+        return True
+    kinds = (
+        ("type", GENERATED),
+        ("interpolation", LINEAR),
+        ("handle_left_type", VECTOR),
+        ("handle_right_type", VECTOR),
+    )
+    return all((_read(curve, name, 1, np.int32)[keep] == value).all() for name, value in kinds)
+
+
+def _write_plain(curve: bpy.types.FCurve, co: np.ndarray) -> None:
+    """Give a curve generated keys (K, 2) and no others; Blender lays their handles by itself."""
+    points = curve.keyframe_points
+    points.clear()
+    points.add(len(co))
+    points.foreach_set("co", co.ravel())
+    for name, values in _plain(len(co)):
+        points.foreach_set(name, values)
+    curve.update()
+
+
+@lru_cache(maxsize=4)
+def _plain(count: int) -> list[tuple[str, np.ndarray]]:
+    """What `count` generated keys have in common; a bake asks for the same number over and over."""
+    kinds = [(name, np.full(count, value, np.int32)) for name, value in _PLAIN]
+    return kinds + [(name, np.full(count, value, np.float32)) for name, value in _SHAPE]
 
 
 def read_keys(curve: bpy.types.FCurve) -> Keys:
@@ -149,5 +194,6 @@ def _generated(frames: np.ndarray, values: np.ndarray) -> dict[str, np.ndarray]:
     keys["handle_left_type"][:] = keys["handle_right_type"][:] = VECTOR
     keys["interpolation"][:] = LINEAR
     keys["type"][:] = GENERATED
-    keys["back"][:], keys["period"][:] = 1.70158, 4.1
+    for name, value in _SHAPE:
+        keys[name][:] = value
     return keys

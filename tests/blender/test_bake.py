@@ -15,8 +15,9 @@ from erlnet_blender.face_track import CHANNELS
 from erlnet_blender.neural.adf.checkpoint import load_network, save_weights
 from erlnet_blender.operators.bake_speech import Bake
 from erlnet_blender.scene import jobs
+from erlnet_blender.scene.channels import track_channels
 from erlnet_blender.scene.delivery import delivery_of, is_keyed
-from erlnet_blender.scene.keyframes import baked_range, read_track, track_channels, write_track
+from erlnet_blender.scene.keyframes import baked_range, read_track, write_track
 from erlnet_blender.scene.layers import baked_curves, base_strip
 from erlnet_blender.scene.rig import find_rig, head_of
 from erlnet_blender.scene.strips import add_sound_strip, sound_strips

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from erlnet_blender.errors import ErlnetError
+from erlnet_blender.scene.channels import track_channels
 from erlnet_blender.scene.curves import channels_of, ensure_curve, read_keys, replace_keys, slot_for
-from erlnet_blender.scene.keyframes import baked_range, clear_bake, read_track, track_channels, write_track
+from erlnet_blender.scene.keyframes import baked_range, clear_bake, read_track, write_track
 from erlnet_blender.scene.layers import base_strip, before_strip, edit_layer, is_mixed
 
 from .synthetic_head import random_track
@@ -124,8 +125,9 @@ def older_file(rig, track, start=1):
         animation.action_slot = slot
     curves = channels_of(action, slot)
     for channel in track_channels(rig, track):
-        curve = ensure_curve(curves, channel.data_path, channel.index, channel.group)
-        replace_keys(curve, start + np.arange(len(track)), channel.values)
+        for index, values in enumerate(channel.values.T):
+            curve = ensure_curve(curves, channel.data_path, index, channel.group)
+            replace_keys(curve, start + np.arange(len(track)), values)
     return curves
 
 
