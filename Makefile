@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 # Besides the 4.5 of .venv. The 4.2 wheel has no sound, the 5.2 wheel needs Python 3.13: see docs/manual.md.
 OTHER_BLENDERS := 5.0
 # What a real Blender can run with its own Python: no torch, no sound files.
-IN_BLENDER := $(patsubst %,tests/blender/test_%.py,rig rig_controls pose keyframes layers edits edit_operators retiming camera appearance)
+IN_BLENDER := $(patsubst %,tests/blender/test_%.py,rig rig_controls pose keyframes layers writing edits edit_operators retiming camera appearance)
 
 .PHONY: help setup demo test check lint test-blender extension bench gallery assets head speech avatar clean
 help:  ## list the targets
@@ -54,9 +54,10 @@ build/bpy-%/.ready: $(READY)
 extension: setup  ## build/erlnet_blender-VERSION.zip, to install in Blender
 	$(BIN)/python -m studio.extension -o build
 
-bench: setup  ## speed of the renderer, of speech to face and of the rig, as ratios
+bench: setup  ## speed of the renderer, of speech to face, of the rig and of writing keys, as ratios
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.rig
+	$(BIN)/python -m benchmarks.keyframes
 
 gallery: setup  ## docs/contact_sheet.jpg and gallery.md: both preset heads in Cycles, judged by FaceMesh
 	$(BIN)/python -m studio.gallery

@@ -7,6 +7,7 @@ import bpy
 from .style_presets import EMOTIONS, PARTS, STYLE_PRESETS
 
 NO_STYLE, FROM_FILE, FROM_RIG = "NONE", "FILE", "RIG"
+WHOLE_STRIP = "STRIP"
 _OTHER_STYLES = [
     (FROM_FILE, "Track File", "Speak as in a track file (.npz) made by ERLNet"),
     (FROM_RIG, "Another Head", "Speak as another head in this scene moves"),
@@ -196,10 +197,73 @@ class ERLNET_PG_speech(bpy.types.PropertyGroup):
         return frozenset(name for name, *_ in PARTS if getattr(self, f"use_{name}"))
 
 
+class ERLNET_PG_bake(bpy.types.PropertyGroup):
+    """How bakes of a rig are written."""
+
+    frames: bpy.props.EnumProperty(
+        name="Frames",
+        description="Which frames a bake keys; the rest keeps the keys it has",
+        items=[
+            (WHOLE_STRIP, "Whole Strip", "All that the voice's strip plays"),
+            ("SCENE", "Scene", "The scene's frames, or its preview range if that is on"),
+            ("CUSTOM", "Custom", "The frames given below"),
+        ],
+        default=WHOLE_STRIP,
+        **_HELD,
+    )
+    first_frame: bpy.props.IntProperty(
+        name="First", description="The first frame of a custom range", default=1, **_HELD
+    )
+    last_frame: bpy.props.IntProperty(name="Last", description="Last frame of a custom range", default=250, **_HELD)
+    blend: bpy.props.IntProperty(
+        name="Blend",
+        description="Over how many frames the motion that is there goes over into the new one at the ends of the range",
+        default=5,
+        min=0,
+        soft_max=50,
+        **_HELD,
+    )
+    reduce: bpy.props.BoolProperty(
+        name="Reduce Keys",
+        description="Leave out keys as long as the motion stays within the bounds; off is a key on every frame",
+        default=False,
+        **_HELD,
+    )
+    max_mm: bpy.props.FloatProperty(
+        name="Up to (mm)",
+        description="No point of the face is further than this from the motion with all keys, in millimetres",
+        default=0.5,
+        min=0.01,
+        soft_max=5.0,
+        **_HELD,
+    )
+    max_degrees: bpy.props.FloatProperty(
+        name="Up to (°)",
+        description="No joint is turned further than this from the motion with all keys, in degrees",
+        default=0.5,
+        min=0.01,
+        soft_max=5.0,
+        **_HELD,
+    )
+    keep_poses: bpy.props.BoolProperty(
+        name="Keep My Keys as Constraints",
+        description="Where you have keyed the face, it looks after the bake as it did before: the new motion bends "
+        "through those poses. Off, your keys are differences on top of the new motion",
+        default=False,
+        **_HELD,
+    )
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Millimetres and degrees that fewer keys may be off; zeros for a key on every frame."""
+        return (self.max_mm, self.max_degrees) if self.reduce else (0.0, 0.0)
+
+
 class ERLNET_PG_object(bpy.types.PropertyGroup):
     """Settings of a rig."""
 
     speech: bpy.props.PointerProperty(type=ERLNET_PG_speech, override={"LIBRARY_OVERRIDABLE"})
+    bake: bpy.props.PointerProperty(type=ERLNET_PG_bake, override={"LIBRARY_OVERRIDABLE"})
     avatar: bpy.props.StringProperty(
         name="Avatar",
         description="The trained avatar (.safetensors) that renders this head; empty is the one that comes with ERLNet",
@@ -214,7 +278,7 @@ class ERLNET_PG_object(bpy.types.PropertyGroup):
     )
 
 
-CLASSES = (ERLNET_PG_scene, ERLNET_PG_speech, ERLNET_PG_object)
+CLASSES = (ERLNET_PG_scene, ERLNET_PG_speech, ERLNET_PG_bake, ERLNET_PG_object)
 
 
 def register() -> None:

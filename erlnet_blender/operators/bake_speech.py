@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,16 +13,19 @@ import bpy
 from ..errors import ErlnetError
 from ..face_track import FaceTrack
 from ..preferences import preferred_python
+from ..properties import WHOLE_STRIP
 from ..scene import jobs
 from ..scene.delivery import delivery_of
-from ..scene.edits.spoken import Spoken, visemes_of, write_spoken
+from ..scene.edits.spoken import Spoken, note, timing_of, visemes_of
 from ..scene.follow import remember
-from ..scene.rig import DEFAULT_HEAD, HEAD_PATH, find_rig, head_of, head_path_of, is_rig
+from ..scene.rig import DEFAULT_HEAD, HEAD_PATH, find_rig, head_of, head_path_of
 from ..scene.strips import AudioClip, clip_of
 from ..scene.voices import voice_of
+from ..scene.writing import KeyOptions, rig_of, writing
 from ..worker import protocol
 from ..worker.client import shared_client
 from .explained import object_mode_reason, rig_reason
+from .frame_range import scene_range
 from .waiting import WaitsForWorker, busy_reason
 
 
@@ -30,7 +35,7 @@ class Bake:
 
     rig_name: str
     clip: AudioClip
-    parts: frozenset[str]
+    options: KeyOptions
     header: dict
     arrays: dict
 
@@ -57,23 +62,26 @@ class Bake:
             "weights": _weights_of(rig),
             "head": "" if rig.get(HEAD_PATH, DEFAULT_HEAD) == DEFAULT_HEAD else str(head_path_of(rig)),
         }
-        return cls(rig.name, clip, delivery.parts, header, arrays)
+        return cls(rig.name, clip, options_of(rig, context.scene, clip), header, arrays)
 
-    def write(self, arrays: dict) -> tuple[str, list[str]]:
-        """Key the rig from the worker's result; returns a sentence about it, and what the worker remarked.
+    def writing(self, arrays: dict) -> Iterator[float]:
+        """Key the rig from the worker's result, step by step; returns a sentence about it and the worker's remarks.
 
         Raises:
             ErlnetError: the rig is gone, or the track does not fit it. Nothing is changed.
         """
-        rig = bpy.data.objects.get(self.rig_name)
-        if rig is None or not is_rig(rig):
-            raise ErlnetError("The head was removed during the bake", self.rig_name, "bake again on another head")
         # Of a retimed strip: a frame of the track is a frame of the scene, whatever part of the recording it lasts.
         track = replace(FaceTrack.from_arrays(arrays), fps=self.clip.scene_fps)
-        write_spoken(rig, track, self.clip.start_frame, f"{self.clip.name} speech", self.parts, self._heard(arrays))
+        start, name = self.clip.start_frame, f"{self.clip.name} speech"
+        heard = self._heard(arrays)
+        timed = replace(self.options, timing=timing_of(rig_of(self.rig_name), heard))
+        yield from writing(self.rig_name, track, start, name, timed)
+        rig = rig_of(self.rig_name)
+        note(rig, heard)
         remember(rig, self.clip)
-        first = round(self.clip.start_frame)
-        done = f"Baked {self.clip.name!r} onto {rig.name}: frames {first} to {first + len(track) - 1}"
+        first = max(round(start), self.options.first_frame)
+        last = min(round(start) + len(track) - 1, self.options.last_frame)
+        done = f"Baked {self.clip.name!r} onto {self.rig_name}: frames {first:.0f} to {last:.0f}"
         return done, [str(note) for note in json.loads(track.source).get("notes", [])]
 
     def _heard(self, arrays: dict) -> Spoken:
@@ -88,6 +96,24 @@ def _weights_of(rig: bpy.types.Object) -> str:
     if path and not Path(path).is_file():
         raise ErlnetError("No such speech model", chosen, "choose another one in the Style panel, or none")
     return path
+
+
+def options_of(rig: bpy.types.Object, scene: bpy.types.Scene, clip: AudioClip) -> KeyOptions:
+    """How the rig's settings want the keys.
+
+    Raises:
+        ErlnetError: the strip plays nothing in the chosen frames.
+    """
+    settings = rig.erlnet.bake
+    first, last = -math.inf, math.inf
+    if settings.frames != WHOLE_STRIP:
+        is_custom = settings.frames == "CUSTOM"
+        first, last = (settings.first_frame, settings.last_frame) if is_custom else scene_range(scene)
+        end = clip.start_frame + clip.frames - 1
+        if first > last or first > end or last < clip.start_frame:
+            what = f"The voice plays in frames {clip.start_frame:.0f} to {end:.0f}, not in {first} to {last}"
+            raise ErlnetError(what, clip.name, "choose other frames in the Bake panel")
+    return KeyOptions(rig.erlnet.speech.parts, first, last, settings.blend, *settings.bounds, settings.keep_poses)
 
 
 class ERLNET_OT_bake_speech(WaitsForWorker, bpy.types.Operator):
@@ -121,9 +147,9 @@ class ERLNET_OT_bake_speech(WaitsForWorker, bpy.types.Operator):
             self.report({"WARNING"}, f"The strip {self._bake.clip.name!r} is muted: it is baked, but will not be heard")
         return job
 
-    def finish(self, job: jobs.Job) -> tuple[str, list[str]]:
+    def finish(self, job: jobs.Job) -> Iterator[float]:
         """Write the keys."""
-        return self._bake.write(job.arrays)
+        return self._bake.writing(job.arrays)
 
 
 CLASSES = (ERLNET_OT_bake_speech,)

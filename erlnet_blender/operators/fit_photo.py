@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import bpy
@@ -56,8 +57,9 @@ class ERLNET_OT_fit_photo(WaitsForWorker, bpy.types.Operator):
         client = shared_client(preferred_python())
         return jobs.start(client, f"Fitting {photo.name!r}", protocol.FIT_PHOTO, request)
 
-    def finish(self, job: jobs.Job) -> tuple[str, list[str]]:
-        """Give the rig its identity."""
+    def finish(self, job: jobs.Job) -> Iterator[float]:
+        """Give the rig its identity, all at once."""
+        yield 0.0
         rig = bpy.data.objects.get(self._rig_name)
         if rig is None or not is_rig(rig):
             raise ErlnetError("The head was removed during the fit", self._rig_name, "fit another head")

@@ -6,11 +6,12 @@ import bpy
 
 from ..errors import ErlnetError
 from ..operators.bake_speech import ERLNET_OT_bake_speech
-from ..properties import FROM_FILE, FROM_RIG, NO_STYLE
+from ..properties import FROM_FILE, FROM_RIG, NO_STYLE, WHOLE_STRIP
 from ..scene import jobs
 from ..scene.delivery import is_keyed
 from ..scene.follow import baked_voices, edits_left_behind, moves_of
 from ..scene.keyframes import baked_range
+from ..scene.layers import EDITS, GENERATED, base_strip, before_strip, is_muted
 from ..scene.rig import find_rig
 from ..scene.strips import AudioClip, clip_of
 from ..scene.voices import voice_of
@@ -149,8 +150,58 @@ def draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
         paragraph(layout, reason, "INFO")
     draw_outcome(layout, protocol.BAKE)
     rig = find_rig(context)
-    frames = baked_range(rig) if rig is not None else None
-    if frames is not None:
-        row = layout.row(align=True)
-        row.label(text=f"Keys {frames[0]} to {frames[1]}")
-        row.operator("erlnet.clear_bake", text="", icon="TRASH")
+    if rig is not None:
+        _draw_keys(layout, rig)
+        _draw_layers(layout, rig)
+
+
+def _draw_keys(layout: bpy.types.UILayout, rig: bpy.types.Object) -> None:
+    """Which frames are keyed, with how many keys, and what becomes of the animator's poses."""
+    settings = rig.erlnet.bake
+    layout.use_property_split, layout.use_property_decorate = True, False
+    column = layout.column()
+    column.prop(settings, "frames")
+    if settings.frames == "CUSTOM":
+        column.prop(settings, "first_frame")
+        column.prop(settings, "last_frame")
+    if settings.frames != WHOLE_STRIP:
+        column.prop(settings, "blend")
+    column = layout.column(heading="Reduce Keys")
+    row = column.row(align=True)
+    row.prop(settings, "reduce", text="")
+    row = row.row(align=True)
+    row.enabled = settings.reduce
+    row.prop(settings, "max_mm", text="mm")
+    row.prop(settings, "max_degrees", text="°")
+    row = layout.row()
+    row.use_property_split = False
+    row.prop(settings, "keep_poses")
+
+
+def _draw_layers(layout: bpy.types.UILayout, rig: bpy.types.Object) -> None:
+    """Both layers as in the NLA editor, the edits above what is generated."""
+    frames = baked_range(rig)
+    if frames is not None and base_strip(rig) is not None:
+        box = layout.box().column(align=True)
+        for layer, name, icon in (
+            (EDITS, "Edits", "GREASEPENCIL"),
+            (GENERATED, f"Generated, {frames[0]} to {frames[1]}", "NLA"),
+        ):
+            row, muted = box.row(align=True), is_muted(rig, layer)
+            label = row.row()
+            label.active = not muted
+            label.label(text=name, icon=icon)
+            alone = not muted and is_muted(rig, GENERATED if layer == EDITS else EDITS)
+            row.operator("erlnet.solo_layer", text="", icon="SOLO_ON" if alone else "SOLO_OFF").layer = layer
+            row.operator("erlnet.mute_layer", text="", icon="CHECKBOX_DEHLT" if muted else "CHECKBOX_HLT").layer = layer
+    elif frames is not None:
+        layout.label(text=f"Keys {frames[0]} to {frames[1]}")
+    if frames is None and before_strip(rig) is None:
+        return
+    column = layout.column(align=True)
+    column.operator("erlnet.revert_bake", icon="LOOP_BACK")
+    row = column.row(align=True)
+    row.operator("erlnet.flatten_layers", icon="TRIA_DOWN_BAR")
+    row.operator("erlnet.clear_bake", text="Clear", icon="TRASH")
+    if before_strip(rig) is None:
+        paragraph(column, "Revert: there is no bake before the last one", "INFO")

@@ -16,7 +16,7 @@ from ..errors import ErlnetError
 from ..worker import protocol
 from ..worker.client import WorkerClient
 
-RUNNING, DONE, FAILED, CANCELLED = "running", "done", "failed", "cancelled"
+RUNNING, WRITING, DONE, FAILED, CANCELLED = "running", "writing", "done", "failed", "cancelled"
 
 _current: Job | None = None
 _last: Job | None = None
@@ -29,7 +29,7 @@ class Job:
     Args:
         title: what is being done, for panels, e.g. ``"Baking voice"``.
         kind: of the request, as in `worker.protocol`.
-        state: running, done, failed or cancelled.
+        state: running, writing (the worker is done, its result goes into the scene), done, failed or cancelled.
         fraction, text: how far it is (0..1), and at what.
         message: after the end, what became of it.
         error: why it failed.
@@ -50,7 +50,7 @@ class Job:
     started_s: float = field(default_factory=time.monotonic)
 
     def poll(self) -> bool:
-        """Take the worker's news; True when the job has ended. Never waits."""
+        """Take the worker's news; True when the worker has ended. Never waits."""
         if self.state != RUNNING:
             return True
         for event in self.client.poll(self.request_id):
@@ -59,7 +59,7 @@ class Job:
                 self.text = str(event.header.get("text", ""))
             elif event.kind == protocol.RESULT:
                 self.header, self.arrays = event.header, event.arrays
-                self._end(DONE, "")
+                self.state = WRITING
             elif event.error is not None:
                 self.error = event.error
                 self._end(FAILED, str(event.error))
@@ -72,12 +72,21 @@ class Job:
         if self.state == RUNNING:
             self.client.cancel(self.request_id)
             self.client.poll(self.request_id)
+        if self.state in (RUNNING, WRITING):
             self._end(CANCELLED, "Cancelled, nothing was changed")
+
+    def wrote(self, fraction: float) -> None:
+        """So much of the result (0..1) is in the scene."""
+        self.fraction, self.text = fraction, "writing keys"
+
+    def succeed(self, message: str) -> None:
+        """The result is in the scene."""
+        self._end(DONE, message)
 
     def fail(self, error: ErlnetError) -> None:
         """Say that what came back could not be used."""
         self.error = error
-        self.state, self.message = FAILED, str(error)
+        self._end(FAILED, str(error))
 
     @property
     def seconds(self) -> float:

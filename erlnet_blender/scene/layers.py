@@ -15,8 +15,11 @@ from ..errors import ErlnetError
 from .curves import curves_of, generated_range, slot_for
 from .hand_keys import split
 
+GENERATED, EDITS = "GENERATED", "EDITS"
 BASE_TRACK = "ERLNet speech"
 BEFORE_TRACK = "ERLNet speech before"
+# How much the edit layer counted before it was muted.
+INFLUENCE = "erlnet_edit_influence"
 
 
 def base_strip(rig: bpy.types.Object) -> bpy.types.NlaStrip | None:
@@ -99,6 +102,94 @@ def edit_layer(rig: bpy.types.Object) -> bpy.types.Action:
     if animation.action_blend_type == "REPLACE":
         animation.action_blend_type = "COMBINE"
     return animation.action
+
+
+def revert_bake(rig: bpy.types.Object) -> None:
+    """Bring back what was generated before the last bake; once more, and the last bake is back.
+
+    Raises:
+        ErlnetError: there is nothing from before, or an NLA strip is being tweaked.
+    """
+    edit_layer(rig)
+    before, now = before_strip(rig), base_strip(rig)
+    if before is None:
+        raise ErlnetError("There is no motion from before the last bake", rig.name, "bake a second time first")
+    then, slot = before.action, getattr(before, "action_slot", None)
+    if now is None:
+        _play(rig, BASE_TRACK, then, slot)
+        _remove(rig, BEFORE_TRACK)
+        return
+    last, last_slot = now.action, getattr(now, "action_slot", None)
+    name, name_before = last.name, then.name
+    for strip, action, own in ((before, last, last_slot), (now, then, slot)):
+        strip.action = action
+        _choose_slot(rig, strip, own)
+        fit_strip(strip)
+    if last.library is None and then.library is None:
+        last.name = f"{name} reverted"
+        then.name, last.name = name, name_before
+    now.name, before.name = then.name, last.name
+
+
+def is_muted(rig: bpy.types.Object, layer: str) -> bool:
+    """Whether a layer (`GENERATED`, `EDITS`) does not count now."""
+    if layer == EDITS:
+        return rig.animation_data is not None and rig.animation_data.action_influence == 0
+    track = _track(rig, BASE_TRACK)
+    return track is not None and track.mute
+
+
+def mute(rig: bpy.types.Object, layer: str, muted: bool) -> None:
+    """Let a layer count, or not; none of its keys change."""
+    if muted == is_muted(rig, layer):
+        return
+    if layer == EDITS:
+        animation = rig.animation_data
+        if muted and animation.action_influence != 1:
+            rig[INFLUENCE] = animation.action_influence
+        animation.action_influence = 0.0 if muted else rig.pop(INFLUENCE, 1.0)
+        return
+    _track(rig, BASE_TRACK).mute = muted
+    if muted:
+        # Blender leaves what nothing animates any more as it is: half a spoken word.
+        for curve in curves_of(*baked_action(rig)):
+            put_to_rest(rig, curve.data_path, curve.array_index)
+
+
+def put_to_rest(rig: bpy.types.Object, data_path: str, index: int) -> None:
+    """Give a number that bakes key the value that it has without them."""
+    owner, _, name = data_path.rpartition(".")
+    if data_path.endswith('"]'):
+        owner, _, name = data_path.rpartition("[")
+        rig.path_resolve(owner)[name[1:-2]] = 0.0
+    else:
+        is_real_part = name == "rotation_quaternion" and index == 0
+        getattr(rig.path_resolve(owner), name)[index] = 1.0 if is_real_part else 0.0
+    rig.update_tag()
+
+
+def solo(rig: bpy.types.Object, layer: str) -> None:
+    """Let one layer alone count; where it does already, both again."""
+    other = GENERATED if layer == EDITS else EDITS
+    alone = is_muted(rig, other) and not is_muted(rig, layer)
+    mute(rig, layer, False)
+    mute(rig, other, not alone)
+
+
+def take_flattened(rig: bpy.types.Object, action: bpy.types.Action, slot: object | None) -> None:
+    """Let `action` alone be the rig's own, in place of both layers."""
+    animation, base = rig.animation_data, base_strip(rig).action
+    name, edits = base.name, animation.action
+    animation.action = action
+    _choose_slot(rig, animation, slot)
+    animation.action_blend_type, animation.action_influence = "REPLACE", 1.0
+    before = before_strip(rig)
+    unused = {edits, base, *([before.action] if before is not None else [])}
+    for track in (BASE_TRACK, BEFORE_TRACK):
+        _remove(rig, track)
+    for old in unused:
+        _drop_unused(old)
+    action.name = name
 
 
 def animated_range(rig: bpy.types.Object) -> tuple[int, int] | None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ..formats.head_model import HeadModel
+from .controls import EYELIDS, FACE_BONE, expression_key
 
 # Samples between two yields.
 BLOCK = 250
@@ -58,6 +59,36 @@ def reducing(
         if not index % BLOCK:
             yield None
     yield keep
+
+
+def tolerances(
+    head: HeadModel, paths: list[str], values: list[np.ndarray], max_mm: float, max_degrees: float
+) -> np.ndarray:
+    """(C,) how far the numbers of all properties, one after the other, may be off; 0 for what is neither.
+
+    Args:
+        paths: data paths on the rig.
+        values: the numbers (N, C') of each.
+    """
+    face, count = f'pose.bones["{FACE_BONE}"]', head.expressiondirs.shape[-1]
+    places = {f'{face}["{expression_key(index)}"]': index for index in range(count)}
+    places |= {f'{face}["{name}"]': count + index for index, name in enumerate(EYELIDS)}
+    moving = np.zeros(count + len(EYELIDS), bool)
+    for path, numbers in zip(paths, values, strict=True):
+        if path in places:
+            moving[places[path]] = np.ptp(numbers) > 0
+    coefficients = coefficient_tolerances(head, moving, max_mm)
+    limits = []
+    for path, numbers in zip(paths, values, strict=True):
+        if path in places:
+            limits.append(coefficients[[places[path]]])
+        elif path.endswith("location"):
+            limits.append(np.full(numbers.shape[1], max_mm * 1e-3 / np.sqrt(3)))
+        elif "rotation_" in path:
+            limits.append(rotation_tolerances(path, numbers, max_degrees))
+        else:
+            limits.append(np.zeros(numbers.shape[1]))
+    return np.concatenate(limits)
 
 
 def coefficient_tolerances(head: HeadModel, moving: np.ndarray, max_mm: float) -> np.ndarray:

@@ -6,7 +6,7 @@ into Blender's data: an undo between two of them may replace everything, and the
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import bpy
@@ -16,11 +16,10 @@ from ..delivery import PARTS
 from ..errors import ErlnetError
 from ..face_track import FaceTrack
 from .channels import Channel, track_channels
-from .controls import EYELIDS, FACE_BONE, expression_key
 from .curves import MARGIN, channels_of, curve_at, curves_of, ensure_curve, replace_keys, slot_for
 from .kept_poses import bent, posed_frames
 from .layers import assign_baked, baked_action, edit_layer, is_mixed
-from .reduction import coefficient_tolerances, reducing, rotation_tolerances
+from .reduction import reducing, tolerances
 from .rig import check_head, head_of, is_rig
 
 # About a pose that is kept, the motion is bent for this long on both sides.
@@ -40,6 +39,7 @@ class KeyOptions:
             the track has been cut.
         max_mm, max_degrees: how far fewer keys may be from the motion, see `scene.reduction`; 0 keys every frame.
         keep_poses: whether the motion is bent through the poses on the edit layer, see `scene.kept_poses`.
+        timing: takes the frames (N,) of the track to those of the keys, in the same order.
     """
 
     parts: frozenset[str] = PARTS
@@ -49,6 +49,19 @@ class KeyOptions:
     max_mm: float = 0.0
     max_degrees: float = 0.0
     keep_poses: bool = False
+    timing: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def rig_of(name: str) -> bpy.types.Object:
+    """The rig of that name, now.
+
+    Raises:
+        ErlnetError: it is gone.
+    """
+    rig = bpy.data.objects.get(name)
+    if rig is None or not is_rig(rig):
+        raise ErlnetError("The head was removed during the bake", name, "bake again on another head")
+    return rig
 
 
 def check_writing(rig: bpy.types.Object, track: FaceTrack) -> None:
@@ -111,6 +124,8 @@ class _Attempt:
     def _cut(self, track: FaceTrack, start_frame: float) -> None:
         options, render = self._options, bpy.context.scene.render
         frames = start_frame + np.arange(len(track)) * (render.fps / render.fps_base / track.fps)
+        if options.timing is not None:
+            frames = options.timing(frames)
         self._fps = render.fps / render.fps_base
         self._inside = (frames >= options.first_frame - MARGIN) & (frames <= options.last_frame + MARGIN)
         if not self._inside.any():
@@ -134,10 +149,7 @@ class _Attempt:
 
     @property
     def _rig(self) -> bpy.types.Object:
-        rig = bpy.data.objects.get(self._rig_name)
-        if rig is None or not is_rig(rig):
-            raise ErlnetError("The head was removed during the bake", self._rig_name, "bake again on another head")
-        return rig
+        return rig_of(self._rig_name)
 
     def _target(self) -> tuple[bpy.types.Action, object | None]:
         action = bpy.data.actions[self._action_name]
@@ -152,9 +164,9 @@ class _Attempt:
         always = np.any([always for _, always in shaped], axis=0)
         keep = None
         if max(self._options.max_mm, self._options.max_degrees) > 0:
-            tolerances = self._tolerances([values for values, _ in shaped])
-            everything = np.concatenate([values for values, _ in shaped], 1)
-            for mask in reducing(self._frames, everything, tolerances, always):
+            values, paths = [values for values, _ in shaped], [channel.data_path for channel in channels]
+            limits = tolerances(head_of(self._rig), paths, values, self._options.max_mm, self._options.max_degrees)
+            for mask in reducing(self._frames, np.concatenate(values, 1), limits, always):
                 keep = mask
                 yield 0.5
         first = 0
@@ -201,28 +213,6 @@ class _Attempt:
             if curve is not None:
                 values[:, component] = curve_at(curve, times)
         return values
-
-    def _tolerances(self, shaped: list[np.ndarray]) -> np.ndarray:
-        """(C,) how far the numbers of all properties, one after the other, may be off."""
-        rig, options = self._rig, self._options
-        head, face = head_of(rig), f'pose.bones["{FACE_BONE}"]'
-        count = head.expressiondirs.shape[-1]
-        places = {f'{face}["{expression_key(index)}"]': index for index in range(count)}
-        places |= {f'{face}["{name}"]': count + index for index, name in enumerate(EYELIDS)}
-        moving = np.zeros(count + len(EYELIDS), bool)
-        for channel, values in zip(self._channels, shaped, strict=True):
-            if channel.data_path in places:
-                moving[places[channel.data_path]] = np.ptp(values) > 0
-        coefficients = coefficient_tolerances(head, moving, options.max_mm)
-        limits = []
-        for channel, values in zip(self._channels, shaped, strict=True):
-            if channel.data_path in places:
-                limits.append(coefficients[[places[channel.data_path]]])
-            elif channel.data_path.endswith("location"):
-                limits.append(np.full(3, options.max_mm * 1e-3 / np.sqrt(3)))
-            else:
-                limits.append(rotation_tolerances(channel.data_path, values, options.max_degrees))
-        return np.concatenate(limits)
 
     def finish(self) -> None:
         """Let the rig play what was written."""

@@ -9,8 +9,20 @@ import pytest
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.scene.channels import track_channels
 from erlnet_blender.scene.curves import channels_of, ensure_curve, read_keys, replace_keys, slot_for
+from erlnet_blender.scene.flatten import flatten
 from erlnet_blender.scene.keyframes import baked_range, clear_bake, read_track, write_track
-from erlnet_blender.scene.layers import base_strip, before_strip, edit_layer, is_mixed
+from erlnet_blender.scene.layers import (
+    EDITS,
+    GENERATED,
+    base_strip,
+    before_strip,
+    edit_layer,
+    is_mixed,
+    is_muted,
+    mute,
+    revert_bake,
+    solo,
+)
 
 from .synthetic_head import random_track
 
@@ -192,3 +204,111 @@ def test_the_nla_being_tweaked_is_refused_and_nothing_changes(rig, head):
             refused()
     rig.animation_data.use_tweak_mode = False
     np.testing.assert_allclose(read_track(rig, bpy.context.scene, 1, 10).expr, good.expr, atol=1e-5)
+
+
+def read_expr(rig, frames) -> np.ndarray:
+    return read_track(rig, bpy.context.scene, 1, frames).expr
+
+
+def test_the_last_bake_is_reverted_and_brought_back(rig, head):
+    first, second = random_track(head, 20, seed=1), random_track(head, 30, seed=2)
+    with pytest.raises(ErlnetError, match="no motion from before the last bake"):
+        revert_bake(rig)
+    write_track(rig, first, 1, "Speech")
+    write_track(rig, second, 1, "Speech")
+    key_edits(rig)
+    edits = keys_of(edit_layer(rig), rig)
+    for expected, (start, end) in ((first, (1, 20)), (second, (1, 30)), (first, (1, 20))):
+        revert_bake(rig)
+        assert base_strip(rig).action.name == "Speech"
+        assert before_strip(rig).action.name == "Speech before"
+        assert baked_range(rig) == (start, end)
+        np.testing.assert_allclose(read_expr(rig, end)[:, 0], expected.expr[:, 0], atol=1e-5)
+        assert_same_keys(keys_of(edit_layer(rig), rig), edits)
+    # Two are kept, not every one.
+    for seed in range(3):
+        write_track(rig, random_track(head, 10, seed=seed), 1, "Speech")
+    assert {action.name for action in bpy.data.actions} == {"Speech", "Speech before", "Head edits"}
+
+
+def test_what_was_cleared_comes_back(rig, head):
+    track = random_track(head, 20, seed=1)
+    write_track(rig, track, 1, "Speech")
+    clear_bake(rig, 1, 20)
+    assert base_strip(rig) is None
+    revert_bake(rig)
+    np.testing.assert_allclose(read_expr(rig, 20), track.expr, atol=1e-5)
+    assert before_strip(rig) is None
+
+
+def test_each_layer_alone(rig, head):
+    track = random_track(head, 20, seed=1)
+    track.jaw_pose[:, 1:] = 0
+    write_track(rig, track, 1, "Speech")
+    key_edits(rig)
+    before = {action.name: keys_of(action, rig) for action in (edit_layer(rig), base_strip(rig).action)}
+    assert_edited(rig, track)
+    mute(rig, EDITS, True)
+    np.testing.assert_allclose(read_expr(rig, 20), track.expr, atol=1e-5)
+    solo(rig, EDITS)
+    np.testing.assert_allclose(read_expr(rig, 20), np.tile([0, 0.5, 0, 0, 0, 0], (20, 1)), atol=1e-5)
+    assert is_muted(rig, GENERATED)
+    solo(rig, GENERATED)
+    np.testing.assert_allclose(read_expr(rig, 20), track.expr, atol=1e-5)
+    solo(rig, GENERATED)
+    assert_edited(rig, track)
+    rig.animation_data.action_influence = 0.5
+    mute(rig, EDITS, True)
+    mute(rig, EDITS, False)
+    assert rig.animation_data.action_influence == 0.5
+    for action in (edit_layer(rig), base_strip(rig).action):
+        assert_same_keys(keys_of(action, rig), before[action.name])
+
+
+@pytest.mark.parametrize("influence", [1.0, 0.5])
+@pytest.mark.parametrize("mode", ["XYZ", "QUATERNION"])
+def test_flattened_is_what_was_seen_in_one_action(rig, head, mode, influence):
+    scene, track = bpy.context.scene, random_track(head, 30, seed=1)
+    for name in ("neck", "jaw"):
+        rig.pose.bones[name].rotation_mode = mode
+    with pytest.raises(ErlnetError, match="nothing generated"):
+        flatten(rig)
+    write_track(rig, track, 1, "Speech")
+    write_track(rig, track, 1, "Speech")
+    face, jaw = rig.pose.bones["face"], rig.pose.bones["jaw"]
+    path = "rotation_euler" if mode == "XYZ" else "rotation_quaternion"
+    for frame in (5, 20):
+        scene.frame_set(frame)
+        face["Exp002"], face["smile"] = 0.1 * frame, 0.3
+        getattr(jaw, path)[2] += 0.2
+        face.keyframe_insert('["Exp002"]', frame=frame)
+        face.keyframe_insert('["smile"]', frame=frame)
+        jaw.keyframe_insert(path, frame=frame)
+    rig.animation_data.action_influence = influence
+    before = read_track(rig, scene, 1, 30)
+    smile = keys_of(edit_layer(rig), rig)['pose.bones["face"]["smile"]', 0]
+    mute(rig, EDITS, True)
+    with pytest.raises(ErlnetError, match="layers is muted"):
+        flatten(rig)
+    mute(rig, EDITS, False)
+    action = flatten(rig)
+    assert rig.animation_data.action == action
+    assert action.name == "Speech"
+    assert [item.name for item in bpy.data.actions] == ["Speech"]
+    assert not len(rig.animation_data.nla_tracks)
+    after = read_track(rig, scene, 1, 30)
+    for name in ("expr", "jaw_pose", "neck_pose", "eyes_pose", "eyelids"):
+        np.testing.assert_allclose(getattr(after, name), getattr(before, name), atol=3e-5, err_msg=name)
+    if influence == 1:
+        assert_same_keys({0: keys_of(action, rig)['pose.bones["face"]["smile"]', 0]}, {0: smile})
+    # A later bake takes its place, and what is left of the keys set by hand adds to it.
+    write_track(rig, random_track(head, 30, seed=2), 1, "Speech")
+    later = read_track(rig, scene, 1, 30)
+    np.testing.assert_allclose(later.expr[:, 0], random_track(head, 30, seed=2).expr[:, 0], atol=1e-5)
+
+
+def test_flattening_reduces_keys(rig, head):
+    write_track(rig, random_track(head, 30, seed=1), 1, "Speech")
+    key_edits(rig)
+    flatten(rig, 20.0, 20.0)
+    assert 2 <= len(keys_of(rig.animation_data.action, rig)[EDIT, 0]["co"]) < 30

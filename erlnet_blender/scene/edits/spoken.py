@@ -16,6 +16,7 @@ import numpy as np
 from ...face_track import FaceTrack
 from ..keyframes import write_track
 from ..layers import baked_action
+from ..writing import KeyOptions
 from .warp import Warp
 
 SPOKEN, RETIMING = "erlnet_spoken", "erlnet_retiming"
@@ -132,7 +133,7 @@ def write_spoken(
     Raises:
         ErlnetError: as there.
     """
-    action = write_track(rig, track, start_frame, action_name, parts, timing_of(rig, heard))
+    action = write_track(rig, track, start_frame, action_name, options=KeyOptions(parts, timing=timing_of(rig, heard)))
     note(rig, heard)
     return action
 

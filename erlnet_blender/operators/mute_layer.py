@@ -1,0 +1,38 @@
+"""Mute the generated motion or the edits."""
+
+from __future__ import annotations
+
+import bpy
+
+from ..scene.layers import EDITS, GENERATED, base_strip, is_muted, mute
+from ..scene.rig import find_rig
+from .explained import Explained, rig_reason
+
+LAYERS = [
+    (EDITS, "Edits", "The keys that you set, on top of what is generated"),
+    (GENERATED, "Generated", "What bakes and imports have keyed"),
+]
+
+
+class ERLNET_OT_mute_layer(Explained, bpy.types.Operator):
+    """Leave a layer out, or let it count again; none of its keys change"""
+
+    bl_idname = "erlnet.mute_layer"
+    bl_label = "Mute Layer"
+    bl_options = {"REGISTER", "UNDO"}
+
+    layer: bpy.props.EnumProperty(name="Layer", items=LAYERS, default=EDITS)
+
+    @classmethod
+    def disabled_reason(cls, context: bpy.types.Context) -> str:
+        """There must be layers."""
+        reason = rig_reason(context)
+        return reason or ("" if base_strip(find_rig(context)) else "There are no layers: bake a voice first")
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Switch it."""
+        rig = find_rig(context)
+        mute(rig, self.layer, not is_muted(rig, self.layer))
+
+
+CLASSES = (ERLNET_OT_mute_layer,)
