@@ -201,7 +201,9 @@ def test_what_the_worker_baked_follows(own_rig, scene, tmp_path):
     job = Bake.from_context(bpy.context)
     assert job.header["fps"] == pytest.approx(12.5, rel=0.03)
     track = random_track(head_of(own_rig), job.clip.frames, fps=job.header["fps"])
-    job.write({**track.arrays(), "phones": np.array(["m", "a"]), "phone_starts_s": np.array([0.0, 1.0])})
+    heard = {"phones": np.array(["m", "a"]), "phone_starts_s": np.array([0.0, 1.0])}
+    for _ in job.writing({**track.arrays(), **heard}):
+        pass
     assert baked_range(own_rig) == (10, 10 + job.clip.frames - 1)
     strip.frame_start += 70
     bpy.ops.erlnet.follow_voice()
