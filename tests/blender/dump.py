@@ -8,6 +8,7 @@ assert differences(before, dump()) == []
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import bpy
 import numpy as np
@@ -15,6 +16,7 @@ import numpy as np
 # What changes by itself: caches, addresses, and what Blender counts.
 _SKIP = {"rna_type", "bl_rna", "session_uid", "is_evaluated", "original", "users", "tag", "is_updated"}
 _SKIP |= {"is_updated_data", "depsgraph", "preview", "override_library", "library_weak_reference"}
+_SKIP |= {"particle_edit"}
 # What belongs to the program or the window and not to the scene.
 _FOREIGN = {"window_managers", "screens", "workspaces", "brushes", "palettes", "libraries", "fonts", "texts"}
 # Kinds of numbers that collections give in bulk.
@@ -48,7 +50,7 @@ def differences(a: object, b: object, where: str = "") -> list[str]:
     return [] if same else [f"{where}: {a!r} is {b!r}"[:200]]
 
 
-def _struct(item: object, depth: int) -> object:
+def _struct(item: Any, depth: int) -> object:
     # Bones know their parents, and those their children: each thing is told once.
     address = item.as_pointer(), type(item).__name__
     if depth > _DEEP or address in _seen:
@@ -82,7 +84,7 @@ def _value(value: object, prop: bpy.types.Property, depth: int) -> object:
     return sorted(value) if isinstance(value, set) else value
 
 
-def _collection(items: object, prop: bpy.types.Property, depth: int) -> object:
+def _collection(items: Any, prop: bpy.types.Property, depth: int) -> object:
     if not len(items):
         return []
     if isinstance(items[0], bpy.types.ID):
@@ -93,7 +95,7 @@ def _collection(items: object, prop: bpy.types.Property, depth: int) -> object:
     return [_struct(item, depth + 1) for item in items]
 
 
-def _bulk(items: object, prop: bpy.types.Property) -> np.ndarray | None:
+def _bulk(items: Any, prop: bpy.types.Property) -> np.ndarray | None:
     width = max(prop.array_length, 1) if prop.type != "ENUM" else 1
     values = np.empty(len(items) * width, _BULK[prop.type])
     try:
