@@ -17,7 +17,7 @@ class ERLNET_AP_preferences(bpy.types.AddonPreferences):
     )
 
     def draw(self, context: bpy.types.Context) -> None:
-        """The path, what is found without it, and a button that tries it."""
+        """The path, what is found without it, a button that tries it, and one for support."""
         from .errors import ErlnetError
         from .worker.environment import worker_python
 
@@ -27,7 +27,9 @@ class ERLNET_AP_preferences(bpy.types.AddonPreferences):
             layout.label(text=f"In use: {worker_python(preferred_python())}", icon="CHECKMARK")
         except ErlnetError as error:
             layout.label(text=str(error), icon="ERROR")
-        layout.operator("erlnet.check_worker", icon="FILE_REFRESH")
+        row = layout.row()
+        row.operator("erlnet.check_worker", icon="FILE_REFRESH")
+        row.operator("erlnet.copy_diagnostics", icon="COPYDOWN")
 
 
 def preferred_python() -> str:

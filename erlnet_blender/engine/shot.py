@@ -81,7 +81,9 @@ def visible_rig(depsgraph: bpy.types.Depsgraph) -> bpy.types.Object:
     """
     rigs = [item.original for item in depsgraph.objects if is_rig(item)]
     if not rigs:
-        raise ErlnetError("The scene has no ERLNet head", depsgraph.scene.name, "add one with Add > Mesh > ERLNet Head")
+        raise ErlnetError(
+            "The scene has no ERLNet head", depsgraph.scene.name, "add one with Add > Mesh > Talking Head"
+        )
     if len(rigs) > 1:
         names = ", ".join(sorted(rig.name for rig in rigs))
         raise ErlnetError(f"The scene has {len(rigs)} ERLNet heads", names, "hide all but one from the render")

@@ -1,7 +1,8 @@
-"""Add > Mesh > ERLNet Head."""
+"""Add > Mesh > Talking Head, and the same under Armature."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import bpy
@@ -20,7 +21,7 @@ class ERLNET_OT_add_head(Explained, bpy.types.Operator):
     """Add a FLAME head with its rig"""
 
     bl_idname = "erlnet.add_head"
-    bl_label = "ERLNet Head"
+    bl_label = "Talking Head"
     bl_options = {"REGISTER", "UNDO"}
 
     preset: bpy.props.EnumProperty(
@@ -65,23 +66,40 @@ class ERLNET_OT_add_head(Explained, bpy.types.Operator):
         rig = build_rig(head, path, "Head" if self.filepath else preset.label, shape=np.array(shape))
         rig.location = context.scene.cursor.location
         dress(mesh_of(rig), rig, head, preset.look)
+        show_sidebar(context)
+
+
+def show_sidebar(context: bpy.types.Context) -> None:
+    """Open the sidebar in which the work goes on, on our tab where Blender lets add-ons choose it."""
+    area = context.area
+    if area is None or area.type != "VIEW_3D":
+        return
+    area.spaces.active.show_region_ui = True
+    sidebar = next((region for region in area.regions if region.type == "UI"), None)
+    with contextlib.suppress(AttributeError, TypeError):  # read-only, or no such tab before the sidebar is drawn
+        sidebar.active_panel_category = "ERLNet"
 
 
 def menu(self, context: bpy.types.Context) -> None:
-    """The entries in Add > Mesh."""
+    """The entries in Add > Mesh and Add > Armature."""
     self.layout.operator_menu_enum(ERLNET_OT_add_head.bl_idname, "preset", icon="MONKEY")
-    from_file = self.layout.operator(ERLNET_OT_add_head.bl_idname, text="FLAME Head from File...", icon="FILE_FOLDER")
+    from_file = self.layout.operator(ERLNET_OT_add_head.bl_idname, text="Talking Head from File...", icon="FILE_FOLDER")
     from_file.choose_file = True
 
 
 CLASSES = (ERLNET_OT_add_head,)
 
 
+MENUS = ("VIEW3D_MT_mesh_add", "VIEW3D_MT_armature_add")
+
+
 def register() -> None:
-    """Add the menu entry."""
-    bpy.types.VIEW3D_MT_mesh_add.append(menu)
+    """Add the menu entries."""
+    for name in MENUS:
+        getattr(bpy.types, name).append(menu)
 
 
 def unregister() -> None:
-    """Remove the menu entry."""
-    bpy.types.VIEW3D_MT_mesh_add.remove(menu)
+    """Remove the menu entries."""
+    for name in MENUS:
+        getattr(bpy.types, name).remove(menu)

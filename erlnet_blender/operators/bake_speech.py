@@ -24,7 +24,7 @@ from ..scene.voices import voice_of
 from ..scene.writing import KeyOptions, rig_of, writing
 from ..worker import protocol
 from ..worker.client import shared_client
-from .explained import object_mode_reason, rig_reason
+from .explained import object_mode_reason, rig_reason, worker_reason
 from .frame_range import scene_range
 from .waiting import WaitsForWorker, busy_reason
 
@@ -126,7 +126,7 @@ class ERLNET_OT_bake_speech(WaitsForWorker, bpy.types.Operator):
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         """One job at a time; a head and a voice are needed."""
-        reason = busy_reason() or object_mode_reason(context) or rig_reason(context)
+        reason = busy_reason() or object_mode_reason(context) or rig_reason(context) or worker_reason()
         if reason:
             return reason
         try:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import traceback
+
 import bpy
 
 from ..errors import ErlnetError
+from ..preferences import preferred_python
+from ..scene.diagnostics import note_fault
+from ..worker.environment import worker_python
 
 
 class Explained:
@@ -28,9 +33,22 @@ class Explained:
         try:
             self.run(context)
         except ErlnetError as error:
+            note_fault(self.bl_label, str(error))
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
+        except Exception:
+            note_fault(self.bl_label, traceback.format_exc())
+            raise
         return {"FINISHED"}
+
+
+def worker_reason() -> str:
+    """Why the worker cannot be started, and what to do; empty if it can."""
+    try:
+        worker_python(preferred_python())
+    except ErlnetError as error:
+        return str(error)
+    return ""
 
 
 def object_mode_reason(context: bpy.types.Context) -> str:

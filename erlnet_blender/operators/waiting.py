@@ -10,6 +10,7 @@ import bpy
 
 from ..errors import Cancelled, ErlnetError
 from ..scene import jobs
+from ..scene.diagnostics import note_fault
 from .explained import Explained
 
 TICK_S = 0.1
@@ -49,6 +50,7 @@ class WaitsForWorker(Explained):
         try:
             self._job = self.start(context)
         except ErlnetError as error:
+            note_fault(self.bl_label, str(error))
             self.report({"ERROR"}, str(error))
             return {"CANCELLED"}
         self._listen(context, TICK_S)
@@ -76,6 +78,7 @@ class WaitsForWorker(Explained):
             self.report({"INFO"}, self._job.message)
             ended = {"CANCELLED"}
         except ErlnetError as error:
+            note_fault(self.bl_label, str(error))
             self.report({"ERROR"}, str(error))
             ended = {"CANCELLED"}
         if ended:

@@ -6,6 +6,7 @@ import bpy
 
 from ..errors import ErlnetError
 from ..operators.bake_speech import ERLNET_OT_bake_speech
+from ..operators.explained import worker_reason
 from ..properties import FROM_FILE, FROM_RIG, NO_STYLE, WHOLE_STRIP
 from ..scene import jobs
 from ..scene.delivery import is_keyed
@@ -19,6 +20,7 @@ from ..style_presets import PARTS
 from ..worker import protocol
 
 # Width of a usual character and of what surrounds a line (icon, margins, tabs), pixels at a scale of 1.
+ADDON = __package__.rpartition(".")[0]
 CHARACTER_PIXELS, MARGIN_PIXELS = 7, 75
 
 
@@ -136,6 +138,8 @@ def draw_outcome(layout: bpy.types.UILayout, kind: str) -> None:
     job = jobs.ended(kind)
     if job is not None:
         paragraph(layout, job.message, {jobs.DONE: "CHECKMARK", jobs.FAILED: "ERROR"}.get(job.state, "CANCEL"))
+        if job.state == jobs.FAILED:
+            layout.operator("erlnet.copy_diagnostics", icon="COPYDOWN")
 
 
 def draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
@@ -148,6 +152,11 @@ def draw_bake(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     reason = ERLNET_OT_bake_speech.disabled_reason(context)
     if reason:
         paragraph(layout, reason, "INFO")
+    if worker_reason():
+        # Blender's module for Python and scripts run without an entry in the preferences.
+        if ADDON in context.preferences.addons:
+            layout.operator("preferences.addon_show", text="Choose Worker Python", icon="PREFERENCES").module = ADDON
+        layout.operator("erlnet.copy_diagnostics", icon="COPYDOWN")
     draw_outcome(layout, protocol.BAKE)
     rig = find_rig(context)
     if rig is not None:

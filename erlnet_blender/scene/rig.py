@@ -125,7 +125,7 @@ def head_of(rig: bpy.types.Object) -> HeadModel:
         ErlnetError: its file is missing, damaged, or another head.
     """
     if not is_rig(rig):
-        raise ErlnetError("Not a rig of ERLNet", getattr(rig, "name", ""), "add one with Add > Mesh > ERLNet Head")
+        raise ErlnetError("Not a rig of ERLNet", getattr(rig, "name", ""), "add one with Add > Mesh > Talking Head")
     key = _head_key(rig)
     if key not in _heads:
         path = head_path_of(rig)

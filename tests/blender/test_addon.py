@@ -30,12 +30,14 @@ HANDLERS = [name for name in dir(bpy.app.handlers) if isinstance(getattr(bpy.app
 
 def registered_things() -> dict:
     """Everything that an add-on can leave in Blender."""
-    menu_functions = getattr(bpy.types.VIEW3D_MT_mesh_add.draw, "_draw_funcs", ())
+    menus = (bpy.types.VIEW3D_MT_mesh_add, bpy.types.VIEW3D_MT_armature_add)
+    menu_functions = [draw for menu in menus for draw in getattr(menu.draw, "_draw_funcs", ())]
     return {
         "classes": {name for name in dir(bpy.types) if "ERLNET" in name.upper()},
         "operators": set(dir(bpy.ops.erlnet)),
         "scene": hasattr(bpy.types.Scene, "erlnet"),
         "object": hasattr(bpy.types.Object, "erlnet"),
+        "window": hasattr(bpy.types.WindowManager, "erlnet"),
         "handlers": [f for name in HANDLERS for f in getattr(bpy.app.handlers, name) if "erlnet" in f.__module__],
         "menu": [draw.__module__ for draw in menu_functions if "erlnet" in draw.__module__],
         "panels": sum("ERLNET" in getattr(panel, "COMPAT_ENGINES", ()) for panel in bpy.types.Panel.__subclasses__()),
@@ -50,6 +52,7 @@ def test_enabling_three_times_leaves_nothing_behind():
         during = registered_things()
         assert "ERLNET_OT_bake_speech" in during["classes"]
         assert during["scene"]
+        assert len(during["menu"]) == len(before["menu"]) + 2
         assert during["panels"] > 5
         erlnet_blender.unregister()
         assert registered_things() == before
