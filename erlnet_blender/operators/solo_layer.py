@@ -17,7 +17,7 @@ class ERLNET_OT_solo_layer(Explained, bpy.types.Operator):
     bl_label = "Solo Layer"
     bl_options = {"REGISTER", "UNDO"}
 
-    layer: bpy.props.EnumProperty(name="Layer", items=LAYERS, default=EDITS)
+    layer: bpy.props.EnumProperty(name="Layer", description="Which of the two layers", items=LAYERS, default=EDITS)
 
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
