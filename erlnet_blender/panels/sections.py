@@ -175,13 +175,11 @@ def _draw_keys(layout: bpy.types.UILayout, rig: bpy.types.Object) -> None:
         column.prop(settings, "last_frame")
     if settings.frames != WHOLE_STRIP:
         column.prop(settings, "blend")
-    column = layout.column(heading="Reduce Keys")
-    row = column.row(align=True)
-    row.prop(settings, "reduce", text="")
-    row = row.row(align=True)
-    row.enabled = settings.reduce
-    row.prop(settings, "max_mm", text="mm")
-    row.prop(settings, "max_degrees", text="°")
+    column = layout.column()
+    column.prop(settings, "reduce")
+    if settings.reduce:
+        column.prop(settings, "max_mm")
+        column.prop(settings, "max_degrees")
     row = layout.row()
     row.use_property_split = False
     row.prop(settings, "keep_poses")
