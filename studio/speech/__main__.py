@@ -1,4 +1,4 @@
-"""`python -m studio.speech -o build/corpus`: synthesise the speech corpus (needs espeak-ng, flite and festival)."""
+"""`python -m studio.speech -o build/corpus`: synthesise the speech corpus (needs their programs)."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from erlnet_blender.errors import ErlnetError
 
+from .aligned_voices import require_commands
 from .corpus import build
 from .espeak import synthesiser
 from .festival import require_festival
@@ -21,15 +22,18 @@ def main() -> int:
     parser.add_argument("--espeak-minutes", type=float, default=180.0)
     parser.add_argument("--flite-minutes", type=float, default=130.0)
     parser.add_argument("--festival-minutes", type=float, default=130.0)
+    parser.add_argument("--aligned-minutes", type=float, default=160.0, help="of RHVoice and Pico")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     try:
         synthesiser()
         require_flite()
         require_festival()
+        require_commands()
         index = build(
-            options.output, options.espeak_minutes, options.flite_minutes, options.festival_minutes, options.seed
-        )
+            options.output, options.espeak_minutes, options.flite_minutes, options.festival_minutes,
+            options.aligned_minutes, options.seed,
+        )  # fmt: skip
     except ErlnetError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

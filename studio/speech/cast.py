@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 
-from . import festival, flite, recorded, sentences
+from . import aligned_voices, festival, flite, recorded, sentences
 from .espeak import LANGUAGES, VARIANTS, synthesiser
 from .spoken import Spoken
 
@@ -29,8 +29,11 @@ FESTIVAL_TRAIN = {
     "nsk-te": 1,
 }  # fmt: skip
 FESTIVAL_DEVELOPMENT = ("kdl", "dita")
+# alan is for development, with minutes for the weights that ship.
+ALIGNED_TRAIN = ("rhvoice-bdl", "rhvoice-clb", "pico-us", "pico-gb")
+ALIGNED_DEVELOPMENT = "rhvoice-alan"
 FESTIVAL_TEST = ("lp", "pc")
-RELEASE_MINUTES = {"flite-slt": 12.0, **{f"festival-{name}": 4.0 for name in FESTIVAL_DEVELOPMENT + FESTIVAL_TEST}}
+RELEASE_MINUTES = {"flite-slt": 12.0, ALIGNED_DEVELOPMENT: 8.0, **{f"festival-{name}": 4.0 for name in FESTIVAL_DEVELOPMENT + FESTIVAL_TEST}}
 _DEVELOPMENT_MINUTES = 2.5
 _LONGEST_PART_MINUTES = 10.0
 _LINES_AT_ONCE = 40
@@ -49,7 +52,9 @@ class Part:
     minutes: float | None = None
 
 
-def parts(espeak_minutes: float, flite_minutes: float, festival_minutes: float) -> list[Part]:
+def parts(
+    espeak_minutes: float, flite_minutes: float, festival_minutes: float, aligned_minutes: float
+) -> list[Part]:
     """All parts; each can be made by itself, the training ones in pieces of at most ten minutes."""
     train = _pieces("espeak", espeak_minutes, _espeak_train)
     shares = sum(share for share, _ in FLITE_TRAIN.values())
@@ -59,11 +64,15 @@ def parts(espeak_minutes: float, flite_minutes: float, festival_minutes: float) 
     for voice, share in FESTIVAL_TRAIN.items():
         minutes = festival_minutes * share / sum(FESTIVAL_TRAIN.values())
         train += _pieces(f"festival-{voice}", minutes, partial(_festival, voice, "train", True))
+    for voice in ALIGNED_TRAIN:
+        train += _pieces(voice, aligned_minutes / len(ALIGNED_TRAIN), partial(_aligned, voice, "train"))
     development = [
         Part("development-flite", "development", partial(_flite, FLITE_DEVELOPMENT, "development", (90, 180)),
              _DEVELOPMENT_MINUTES),
         *(Part(f"development-{voice}", "development", partial(_festival, voice, "development", False),
                _DEVELOPMENT_MINUTES) for voice in FESTIVAL_DEVELOPMENT),
+        Part(f"development-{ALIGNED_DEVELOPMENT}", "development", partial(_aligned, ALIGNED_DEVELOPMENT, "development"),
+             2 * _DEVELOPMENT_MINUTES),
     ]  # fmt: skip
     test = [
         Part("test-slt", "test", _test_slt),
@@ -84,6 +93,8 @@ def _pieces(name: str, minutes: float, voices: Voices) -> list[Part]:
 
 
 def _release_voice(name: str) -> Voices:
+    if name in aligned_voices.VOICES:
+        return partial(_aligned, name, "train")
     kind, _, voice = name.partition("-")
     return partial(_flite, (voice,), "train", None) if kind == "flite" else partial(_festival, voice, "train", True)
 
@@ -113,6 +124,12 @@ def _flite(
         text, stretch = sentences.any_english(source, split), source.uniform(*_STRETCH)
         pitch_hz = source.uniform(*pitches_hz) if pitches_hz else None
         yield flite.speak(text, source.choice(names), stretch, pitch_hz)
+
+
+def _aligned(voice: str, split: str, source: random.Random) -> Iterator[Spoken | None]:
+    while True:
+        text, stretch, pitch = sentences.any_english(source, split), source.uniform(*_STRETCH), source.uniform(*_PITCH)
+        yield aligned_voices.speak(text, voice, stretch, pitch)
 
 
 def _festival(voice: str, split: str, varied: bool, source: random.Random) -> Iterator[Spoken]:

@@ -78,15 +78,16 @@ def write_item(folder: Path, name: str, split: str, spoken: Spoken) -> dict:
 
 
 def build(
-    folder: Path, espeak_minutes: float, flite_minutes: float, festival_minutes: float, seed: int = 1, report=print
-) -> dict:
+    folder: Path, espeak_minutes: float, flite_minutes: float, festival_minutes: float, aligned_minutes: float,
+    seed: int = 1, report=print,
+) -> dict:  # fmt: skip
     """Speak, label and write the whole corpus, its parts beside each other; returns corpus.json.
 
     Raises:
         ErlnetError: a synthesiser is missing, or the folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    plan = parts(espeak_minutes, flite_minutes, festival_minutes)
+    plan = parts(espeak_minutes, flite_minutes, festival_minutes, aligned_minutes)
     items: list[dict] = []
     # A new process for each part: what espeak-ng says also depends on what it said before.
     with get_context("spawn").Pool(maxtasksperchild=1) as pool:
@@ -101,7 +102,7 @@ def build(
         "motion_rate_hz": RATE_HZ,
         "channels": list(ARTICULATION),
         "phone_classes": list(PHONE_CLASSES),
-        "made_by": f"studio.speech seed {seed}, espeak-ng, flite and Festival, "
+        "made_by": f"studio.speech seed {seed}, espeak-ng, flite, Festival, RHVoice and Pico, "
         "dominance functions (Cohen & Massaro 1993)",
         "items": items,
     }

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-SYNTHESISERS = ("espeak", "flite", "festival")
+SYNTHESISERS = ("espeak", "flite", "festival", "rhvoice", "pico")
 
 
 @dataclass

@@ -57,4 +57,4 @@ def speech_loss(heard: Hearing, motion: Tensor, phones: Tensor, accents: Tensor)
     velocity = (predicted.diff(dim=1) - motion.diff(dim=1)).square().mean()
     phone = functional.cross_entropy(heard.phones.transpose(1, 2), phones)
     accent_error = (heard.accents - accents).square().mean()
-    return (contact * weights).mean() + 8 * shape + 6 * velocity + 0.4 * phone + 0.5 * accent_error
+    return (contact * weights).mean() + 8 * shape + 6 * velocity + 0.8 * phone + 0.5 * accent_error
