@@ -66,7 +66,8 @@ head: setup  ## rebuild the default head and its hair
 	$(BIN)/python -m studio.head -o erlnet_blender/assets/default_head.npz
 	$(BIN)/python -m studio.head.hair
 
-speech: setup  ## synthesise the speech corpus and train ADF (needs espeak-ng, flite and festival; long)
+speech: setup  ## synthesise the speech corpus and train ADF (needs the programs in docs/training/corpus.md; long)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[studio]'
 	$(BIN)/python -m studio.speech -o build/corpus
 	$(BIN)/erlnet train speech build/corpus -o build/adf_first.safetensors --steps 7000
 	$(BIN)/erlnet train speech build/corpus -o build/adf.safetensors --steps 2800 --seed 1 --start build/adf_first.safetensors

@@ -58,7 +58,8 @@ def speak(text: str, voice: str, stretch: float = 1.0, pitch: float = 1.0) -> Sp
                 "-i", str(written), "-o", str(wav),
             ]  # fmt: skip
         else:
-            marked = f"<speed level='{100 / stretch:.0f}'><pitch level='{100 * pitch:.0f}'>{escape(text)}</pitch></speed>"
+            marked = f"<pitch level='{100 * pitch:.0f}'>{escape(text)}</pitch>"
+            marked = f"<speed level='{100 / stretch:.0f}'>{marked}</speed>"
             command = ["pico2wave", "-l", name, "-w", str(wav), marked]
         result = subprocess.run(command, capture_output=True, check=False, timeout=60)
         if result.returncode or not wav.is_file():

@@ -33,7 +33,10 @@ FESTIVAL_DEVELOPMENT = ("kdl", "dita")
 ALIGNED_TRAIN = ("rhvoice-bdl", "rhvoice-clb", "pico-us", "pico-gb")
 ALIGNED_DEVELOPMENT = "rhvoice-alan"
 FESTIVAL_TEST = ("lp", "pc")
-RELEASE_MINUTES = {"flite-slt": 12.0, ALIGNED_DEVELOPMENT: 8.0, **{f"festival-{name}": 4.0 for name in FESTIVAL_DEVELOPMENT + FESTIVAL_TEST}}
+RELEASE_MINUTES = {
+    "flite-slt": 12.0, ALIGNED_DEVELOPMENT: 8.0,
+    **{f"festival-{name}": 4.0 for name in FESTIVAL_DEVELOPMENT + FESTIVAL_TEST},
+}  # fmt: skip
 _DEVELOPMENT_MINUTES = 2.5
 _LONGEST_PART_MINUTES = 10.0
 _LINES_AT_ONCE = 40

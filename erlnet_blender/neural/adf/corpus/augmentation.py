@@ -48,8 +48,8 @@ def augmented(recording: Recording, random: np.random.Generator, voices: Sequenc
 
     Pitch and formants changed apart (three in four recorded speakers, one in four rule-made voices) or speed and pitch
     together; pauses of up to 3 s around and inside, with a speaker's breaths, coughs and laughter in them (labelled
-    silence); half of the time, room, overload, telephone, noise down to 0 dB, music. `voices`, other recordings, talk in the
-    background.
+    silence); half of the time, room, overload, telephone, noise down to 0 dB, music. `voices`, other recordings, talk
+    in the background.
     """
     if random.random() < _CHANGED_SHARE.get(kind_of(recording.entry), _CHANGED_SHARE_RECORDED):
         pitch, formants = another_speaker(recording.samples, random)
