@@ -15,8 +15,8 @@ from .folder import Recording
 from .sounds import not_speech, own_noise
 from .voice_change import changed_voice, median_pitch_hz
 
-_CHANGED_SHARE = {"espeak": 0.25}
-_CHANGED_SHARE_RECORDED = 0.75
+_CHANGED_SHARE = {"espeak": 0.15}
+_CHANGED_SHARE_RECORDED = 0.4
 # Without a good share of clean speech the fine differences (b from d, m from n) are never learnt.
 _STUDIO_SHARE = 0.5
 _SETTLING_S = 0.1
@@ -46,7 +46,7 @@ def kind_of(entry: dict) -> str:
 def augmented(recording: Recording, random: np.random.Generator, voices: Sequence[np.ndarray] = ()) -> Example:
     """One random version of a recording, like another speaker elsewhere.
 
-    Pitch and formants changed apart (three in four recorded speakers, one in four rule-made voices) or speed and pitch
+    Pitch and formants changed apart (two in five recorded speakers, one in seven rule-made voices) or speed and pitch
     together; pauses of up to 3 s around and inside, with a speaker's breaths, coughs and laughter in them (labelled
     silence); half of the time, room, overload, telephone, noise down to 0 dB, music. `voices`, other recordings, talk
     in the background.

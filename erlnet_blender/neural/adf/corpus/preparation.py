@@ -26,7 +26,7 @@ from ..features import MEL_BANDS, log_mel, mel_power, reference_level
 from .augmentation import Example, augmented, kind_of, noise_only
 from .folder import TRACKED, SpeechCorpus, TrackedMotion
 
-_REVISION = 5
+_REVISION = 6
 _NOISE_EVERY = 16
 _CHUNK = 100
 _CROWD = 24

@@ -36,13 +36,13 @@ class SpeechToFaceNetwork(nn.Module):
     """
 
     def __init__(
-        self, channels: int = 256, blocks: int = 10, dropout: float = 0.05, expression_vq: dict | None = None,
+        self, channels: int = 256, blocks: int = 10, expression_vq: dict | None = None,
         head_vq: dict | None = None, code_predictor: dict | None = None, by_codes: Sequence[str] = (),
     ) -> None:  # fmt: skip
         super().__init__()
         self.size = {"channels": channels, "blocks": blocks}
         self.by_codes = tuple(by_codes)
-        self.speech = SpeechEncoder(channels, blocks, dropout)
+        self.speech = SpeechEncoder(channels, blocks)
         self.style_encoder = StyleEncoder()
         self.style_decoder = StyleDecoder()
         self.expression_vq = MotionVQ(**expression_vq) if expression_vq else None

@@ -42,29 +42,28 @@ class DilatedBlock(nn.Module):
     The convolution is a matrix product of three shifted copies, which a CPU does faster than a strided convolution.
     """
 
-    def __init__(self, channels: int, dilation: int, dropout: float) -> None:
+    def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
         self.dilation = dilation
         self.norm = nn.LayerNorm(channels)
         self.wide = nn.Linear(3 * channels, channels)
         self.mix = nn.Linear(channels, channels)
-        self.dropout = nn.Dropout(dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         normed, count = self.norm(x), x.shape[1]
         padded = nn.functional.pad(normed, (0, 0, self.dilation, self.dilation))
         near = torch.cat([padded[:, :count], normed, padded[:, 2 * self.dilation :]], 2)
-        return x + self.dropout(self.mix(nn.functional.gelu(self.wide(near))))
+        return x + self.mix(nn.functional.gelu(self.wide(near)))
 
 
 class SpeechEncoder(nn.Module):
     """(B, 2T, 80) log-mel at 100 Hz to `Hearing` at 50 Hz."""
 
-    def __init__(self, channels: int, blocks: int, dropout: float) -> None:
+    def __init__(self, channels: int, blocks: int) -> None:
         super().__init__()
         self.listen = nn.Conv1d(MEL_BANDS, channels, 5, padding=2)
         self.halve = nn.Conv1d(channels, channels, 4, stride=2, padding=1)
-        self.blocks = nn.Sequential(*(DilatedBlock(channels, dilation, dropout) for dilation in _DILATIONS[:blocks]))
+        self.blocks = nn.Sequential(*(DilatedBlock(channels, dilation) for dilation in _DILATIONS[:blocks]))
         self.norm = nn.LayerNorm(channels)
         self.motion = nn.Linear(channels, len(ARTICULATION))
         self.phones = nn.Linear(channels, len(PHONE_CLASSES))

@@ -66,7 +66,7 @@ class Run:
         stage, started = self.stage, time.monotonic()
         stage.module.train()
         while self.step < stage.steps:
-            torch.manual_seed(self.seed * 1_000_003 + self.step)  # dropout
+            torch.manual_seed(self.seed * 1_000_003 + self.step)  # what layers and losses draw
             loss = stage.loss(np.random.default_rng([self.seed, self.step]))
             value = float(loss.detach())
             if not math.isfinite(value):
