@@ -22,7 +22,8 @@ def main() -> int:
     parser.add_argument("--espeak-minutes", type=float, default=180.0)
     parser.add_argument("--flite-minutes", type=float, default=130.0)
     parser.add_argument("--festival-minutes", type=float, default=130.0)
-    parser.add_argument("--aligned-minutes", type=float, default=160.0, help="of RHVoice and Pico")
+    parser.add_argument("--aligned-minutes", type=float, default=292.0, help="of RHVoice and Pico")
+    parser.add_argument("--listener", type=Path, help="weights that find phone times, default: the shipped ones")
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
     try:
@@ -32,7 +33,7 @@ def main() -> int:
         require_commands()
         index = build(
             options.output, options.espeak_minutes, options.flite_minutes, options.festival_minutes,
-            options.aligned_minutes, options.seed,
+            options.aligned_minutes, options.seed, options.listener,
         )  # fmt: skip
     except ErlnetError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 from math import ceil
 
-from . import aligned_voices, festival, flite, recorded, sentences
+from . import aligned_voices, festival, flite, recorded, sentences, stamps
 from .espeak import LANGUAGES, VARIANTS, synthesiser
 from .spoken import Spoken
 
@@ -30,7 +30,7 @@ FESTIVAL_TRAIN = {
 }  # fmt: skip
 FESTIVAL_DEVELOPMENT = ("kdl", "dita")
 # alan is for development, with minutes for the weights that ship.
-ALIGNED_TRAIN = ("rhvoice-bdl", "rhvoice-clb", "pico-us", "pico-gb")
+ALIGNED_TRAIN = [name for name in aligned_voices.VOICES if name != "rhvoice-alan"]
 ALIGNED_DEVELOPMENT = "rhvoice-alan"
 FESTIVAL_TEST = ("lp", "pc")
 RELEASE_MINUTES = {
@@ -67,8 +67,11 @@ def parts(
     for voice, share in FESTIVAL_TRAIN.items():
         minutes = festival_minutes * share / sum(FESTIVAL_TRAIN.values())
         train += _pieces(f"festival-{voice}", minutes, partial(_festival, voice, "train", True))
-    for voice in ALIGNED_TRAIN:
-        train += _pieces(voice, aligned_minutes / len(ALIGNED_TRAIN), partial(_aligned, voice, "train"))
+    shares = {voice: 10 if aligned_voices.VOICES[voice].language == "en" else 3 for voice in ALIGNED_TRAIN}
+    for voice, share in shares.items():
+        minutes = aligned_minutes * share / sum(shares.values())
+        train += _pieces(voice, minutes, partial(_aligned, voice, "train"))
+    train += [Part(f"stamps-{name}", "train", partial(stamps.speak, name)) for name in stamps.LANGUAGES]
     development = [
         Part("development-flite", "development", partial(_flite, FLITE_DEVELOPMENT, "development", (90, 180)),
              _DEVELOPMENT_MINUTES),
@@ -130,8 +133,10 @@ def _flite(
 
 
 def _aligned(voice: str, split: str, source: random.Random) -> Iterator[Spoken | None]:
+    language = aligned_voices.VOICES[voice].language
     while True:
-        text, stretch, pitch = sentences.any_english(source, split), source.uniform(*_STRETCH), source.uniform(*_PITCH)
+        text = sentences.any_text(source, language, split)
+        stretch, pitch = source.uniform(*_STRETCH), source.uniform(*_PITCH)
         yield aligned_voices.speak(text, voice, stretch, pitch)
 
 

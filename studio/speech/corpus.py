@@ -16,6 +16,7 @@ from scipy.signal import resample_poly
 from erlnet_blender.formats.atomic import atomic_path, write_bytes
 from erlnet_blender.neural.adf.articulation import ARTICULATION, PHONE_CLASSES
 
+from . import viterbi
 from .articulatory_targets import VOWELS
 from .cast import Part, parts
 from .coarticulation import RATE_HZ, articulation, frame_times_s, phone_classes
@@ -79,9 +80,13 @@ def write_item(folder: Path, name: str, split: str, spoken: Spoken) -> dict:
 
 def build(
     folder: Path, espeak_minutes: float, flite_minutes: float, festival_minutes: float, aligned_minutes: float,
-    seed: int = 1, report=print,
+    seed: int = 1, listener: Path | None = None, report=print,
 ) -> dict:  # fmt: skip
     """Speak, label and write the whole corpus, its parts beside each other; returns corpus.json.
+
+    Args:
+        listener: weights of the speech model by which phones are found where nobody tells their times; None: those
+            that ship.
 
     Raises:
         ErlnetError: a synthesiser is missing, or the folder cannot be written.
@@ -91,7 +96,7 @@ def build(
     items: list[dict] = []
     # A new process for each part: what espeak-ng says also depends on what it said before.
     with get_context("spawn").Pool(maxtasksperchild=1) as pool:
-        for part, written in zip(plan, pool.imap(partial(_write_part, folder, seed), plan), strict=True):
+        for part, written in zip(plan, pool.imap(partial(_write_part, folder, seed, listener), plan), strict=True):
             items += written
             minutes, closures = sum(i["duration_s"] for i in written) / 60, sum(len(i["closures"]) for i in written)
             report(f"{part.name}: {len(written)} recordings, {minutes:.1f} min, {closures} bilabials", flush=True)
@@ -102,7 +107,7 @@ def build(
         "motion_rate_hz": RATE_HZ,
         "channels": list(ARTICULATION),
         "phone_classes": list(PHONE_CLASSES),
-        "made_by": f"studio.speech seed {seed}, espeak-ng, flite, Festival, RHVoice and Pico, "
+        "made_by": f"studio.speech seed {seed}, espeak-ng, flite, Festival, RHVoice, Pico and Tux Paint's stamps, "
         "dominance functions (Cohen & Massaro 1993)",
         "items": items,
     }
@@ -110,8 +115,9 @@ def build(
     return index
 
 
-def _write_part(folder: Path, seed: int, part: Part) -> list[dict]:
-    """Speak and write one part; the same part and seed give the same recordings, whatever else is made."""
+def _write_part(folder: Path, seed: int, listener: Path | None, part: Part) -> list[dict]:
+    """Speak and write one part; the same part, seed and listener give the same recordings, whatever else is made."""
+    viterbi.listen_with(listener)
     items: list[dict] = []
     spoken_s = 0.0
     for spoken in part.voices(random.Random(f"{seed} {part.name}")):

@@ -24,7 +24,7 @@ LANGUAGES = {
     "nl": "gmw/nl", "pl": "zlw/pl", "ru": "zle/ru", "cs": "zlw/cs", "sv": "gmq/sv", "fi": "urj/fi", "tr": "trk/tr",
     "hu": "urj/hu", "hi": "inc/hi", "el": "grk/el", "ro": "roa/ro", "id": "poz/id", "sw": "bnt/sw", "ja": "jpx/ja",
     "cmn-latn-pinyin": "sit/cmn-Latn-pinyin", "ca": "roa/ca", "mr": "inc/mr", "te": "dra/te", "sk": "zlw/sk",
-    "hr": "zls/hr", "uk": "zle/uk", "da": "gmq/da", "eo": "art/eo",
+    "hr": "zls/hr", "uk": "zle/uk", "da": "gmq/da", "eo": "art/eo", "bg": "zls/bg",
 }  # fmt: skip
 VARIANTS = [
     "Alex",
