@@ -16,7 +16,7 @@ import numpy as np
 # What changes by itself: caches, addresses, and what Blender counts.
 _SKIP = {"rna_type", "bl_rna", "session_uid", "is_evaluated", "original", "users", "tag", "is_updated"}
 _SKIP |= {"is_updated_data", "depsgraph", "preview", "override_library", "library_weak_reference"}
-_SKIP |= {"particle_edit"}
+_SKIP |= {"particle_edit", "storage_type"}
 # What belongs to the program or the window and not to the scene.
 _FOREIGN = {"window_managers", "screens", "workspaces", "brushes", "palettes", "libraries", "fonts", "texts"}
 # Kinds of numbers that collections give in bulk.
