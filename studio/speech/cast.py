@@ -55,9 +55,7 @@ class Part:
     minutes: float | None = None
 
 
-def parts(
-    espeak_minutes: float, flite_minutes: float, festival_minutes: float, aligned_minutes: float
-) -> list[Part]:
+def parts(espeak_minutes: float, flite_minutes: float, festival_minutes: float, aligned_minutes: float) -> list[Part]:
     """All parts; each can be made by itself, the training ones in pieces of at most ten minutes."""
     train = _pieces("espeak", espeak_minutes, _espeak_train)
     shares = sum(share for share, _ in FLITE_TRAIN.values())

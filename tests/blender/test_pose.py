@@ -13,13 +13,17 @@ from erlnet_blender.formats.head_model import HeadModel, default_head_path
 from erlnet_blender.panels import head_sliders
 from erlnet_blender.scene import seating
 from erlnet_blender.scene.controls import region_of
+from erlnet_blender.scene.curves import curves_of
 from erlnet_blender.scene.pose import mirror_pose, mirrored_expressions, pose_channels
 from erlnet_blender.scene.rig import apply_frame, build_rig, mesh_of, read_frame, set_rotation
 from tests.flame_head import flame_sized_head
 
 from .reference import MM, evaluated_vertices
 from .synthetic_head import random_track, synthetic_head
-from .test_keyframes import curves_of
+
+
+def keyed_curves(rig) -> list[bpy.types.FCurve]:
+    return curves_of(rig.animation_data.action, getattr(rig.animation_data, "action_slot", None))
 
 
 @pytest.fixture
@@ -123,15 +127,15 @@ def test_auto_keying_keys_what_changed_and_nothing_else(rig, operators):
     bpy.context.scene.tool_settings.use_keyframe_insert_auto = True
     bpy.context.scene.frame_set(7)
     operators.mirror_pose()
-    paths = {curve.data_path for curve in curves_of(rig)}
+    paths = {curve.data_path for curve in keyed_curves(rig)}
     assert paths == {
         'pose.bones["face"]["Exp002"]', 'pose.bones["face"]["Exp003"]',
         'pose.bones["lip_corner.L"].location', 'pose.bones["lip_corner.R"].location',
     }  # fmt: skip
-    assert {tuple(curve.range()) for curve in curves_of(rig)} == {(7, 7)}
+    assert {tuple(curve.range()) for curve in keyed_curves(rig)} == {(7, 7)}
     bpy.context.scene.frame_set(9)
     operators.reset_face()
-    assert {tuple(curve.range()) for curve in curves_of(rig)} == {(7, 9), (7, 7)}
+    assert {tuple(curve.range()) for curve in keyed_curves(rig)} == {(7, 9), (7, 7)}
     assert all(value == (0.0,) for (bone, _), value in pose_channels(rig).items() if bone == "face")
 
 
