@@ -1,10 +1,10 @@
-"""Mute the generated motion or the edits."""
+"""Mute or solo the generated motion or the edits."""
 
 from __future__ import annotations
 
 import bpy
 
-from ..scene.layers import EDITS, GENERATED, base_strip, is_muted, mute
+from ..scene.layers import EDITS, GENERATED, base_strip, is_muted, mute, solo
 from ..scene.rig import find_rig
 from .explained import Explained, rig_reason
 
@@ -14,11 +14,7 @@ LAYERS = [
 ]
 
 
-class ERLNET_OT_mute_layer(Explained, bpy.types.Operator):
-    """Leave a layer out, or let it count again; none of its keys change"""
-
-    bl_idname = "erlnet.mute_layer"
-    bl_label = "Mute Layer"
+class _OfLayer(Explained):
     bl_options = {"REGISTER", "UNDO"}
 
     layer: bpy.props.EnumProperty(name="Layer", description="Which of the two layers", items=LAYERS, default=EDITS)
@@ -29,10 +25,28 @@ class ERLNET_OT_mute_layer(Explained, bpy.types.Operator):
         reason = rig_reason(context)
         return reason or ("" if base_strip(find_rig(context)) else "There are no layers: bake a voice first")
 
+
+class ERLNET_OT_mute_layer(_OfLayer, bpy.types.Operator):
+    """Leave a layer out, or let it count again; none of its keys change"""
+
+    bl_idname = "erlnet.mute_layer"
+    bl_label = "Mute Layer"
+
     def run(self, context: bpy.types.Context) -> None:
         """Switch it."""
         rig = find_rig(context)
         mute(rig, self.layer, not is_muted(rig, self.layer))
 
 
-CLASSES = (ERLNET_OT_mute_layer,)
+class ERLNET_OT_solo_layer(_OfLayer, bpy.types.Operator):
+    """Show this layer alone; once more, and both are back"""
+
+    bl_idname = "erlnet.solo_layer"
+    bl_label = "Solo Layer"
+
+    def run(self, context: bpy.types.Context) -> None:
+        """Switch it."""
+        solo(find_rig(context), self.layer)
+
+
+CLASSES = (ERLNET_OT_mute_layer, ERLNET_OT_solo_layer)
