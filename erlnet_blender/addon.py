@@ -49,6 +49,7 @@ from .operators import (
 from .panels import edits, export, head_sliders, poses, render, sequencer, sidebar
 from .panels import style_library as style_library_panel
 from .scene import follow, jobs, previews, seating, voices, writing
+from .scene.edits import marker_watch
 
 MODULES: tuple[ModuleType, ...] = (
     preferences,
@@ -58,6 +59,7 @@ MODULES: tuple[ModuleType, ...] = (
     seating,
     voices,
     follow,
+    marker_watch,
     previews,
     start_here,
     add_head,

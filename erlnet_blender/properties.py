@@ -75,6 +75,11 @@ class ERLNET_PG_scene(bpy.types.PropertyGroup):
         options={"ENUM_FLAG"},
         default={name for name, *_ in PARTS},
     )
+    viseme_follow: bpy.props.BoolProperty(
+        name="Keys Follow Markers",
+        description="Where a marker of a viseme is dragged, its baked keys go along at once",
+        default=True,
+    )
     viseme_rig: bpy.props.PointerProperty(type=bpy.types.Object, options={"HIDDEN"})
     viseme_markers: bpy.props.StringProperty(options={"HIDDEN"})
 

@@ -31,7 +31,7 @@ def _marker_reason(context: bpy.types.Context) -> str:
 
 
 class ERLNET_OT_edit_show_visemes(Explained, bpy.types.Operator):
-    """Put a marker at each viseme of the bake: drag it in the timeline, several at once for a word, and apply"""
+    """Put a marker at each viseme of the bake: drag it in the timeline, several at once for a word"""
 
     bl_idname = "erlnet.edit_show_visemes"
     bl_label = "Show Visemes"
@@ -45,7 +45,7 @@ class ERLNET_OT_edit_show_visemes(Explained, bpy.types.Operator):
     def run(self, context: bpy.types.Context) -> None:
         """Lay the markers."""
         count = markers.show_markers(context.scene, find_rig(context))
-        self.report({"INFO"}, f"{count} markers: drag them in the timeline, then apply")
+        self.report({"INFO"}, f"{count} markers: drag them in the timeline")
 
 
 class ERLNET_OT_edit_hide_visemes(Explained, bpy.types.Operator):

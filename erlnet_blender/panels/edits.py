@@ -11,6 +11,7 @@ from ..operators.edit_visemes import ERLNET_OT_edit_show_visemes
 from ..operators.frame_range import scene_range
 from ..scene.controls import EYELIDS, FACE_BONE, LOOK_AT, SEMANTIC
 from ..scene.edits import markers
+from ..scene.edits.marker_watch import trouble
 from ..scene.pose import rotation_path
 from ..scene.rig import find_rig
 from .sections import paragraph
@@ -92,15 +93,18 @@ class ERLNET_PT_timing(_Sub, bpy.types.Panel):
         shown = markers.shown_rig(context.scene)
         column = layout.column(align=True)
         if shown == rig:
-            column.operator("erlnet.edit_apply_retiming", icon="CHECKMARK")
             column.operator("erlnet.edit_hide_visemes", icon="HIDE_ON")
+            if not context.scene.erlnet.viseme_follow:
+                column.operator("erlnet.edit_apply_retiming", icon="CHECKMARK")
         else:
             column.operator("erlnet.edit_show_visemes", icon="MARKER_HLT")
         column.operator("erlnet.edit_clear_retiming", icon="LOOP_BACK")
         if reason:
             paragraph(layout, reason, "INFO")
         elif shown == rig:
-            paragraph(layout, "Drag markers in the timeline (several for a word), then apply", "INFO")
+            layout.prop(context.scene.erlnet, "viseme_follow")
+            text = trouble(context.scene) if context.scene.erlnet.viseme_follow else ""
+            paragraph(layout, text or "Drag markers in the timeline, several for a word", "ERROR" if text else "INFO")
 
 
 class ERLNET_PT_controls(_Sub, bpy.types.Panel):

@@ -18,6 +18,7 @@ from .curves import GENERATED, MARGIN, curves_of, read_keys, write_keys
 from .edits.markers import show_markers, shown_rig
 from .edits.spoken import remember as remember_spoken
 from .edits.spoken import spoken_of
+from .idle import in_hand
 from .layers import baked_action, baked_curves, base_strip, fit_strip
 from .rig import rigs_of
 from .strips import AudioClip, Place, place_of, sound_strips
@@ -266,9 +267,8 @@ def _changed(scene: bpy.types.Scene, *_: object) -> None:
 def _follow_when_idle() -> float | None:
     """Outside of the handler, and not while the strip is still in the user's hand. No undo step of its own: undoing the
     move of the strip takes the keys back as well."""
-    for window in bpy.context.window_manager.windows:
-        if any(not operator.bl_idname.startswith("ERLNET") for operator in getattr(window, "modal_operators", ())):
-            return DELAY_S
+    if in_hand():
+        return DELAY_S
     follow_all()
     return None
 

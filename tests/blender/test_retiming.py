@@ -9,7 +9,7 @@ import pytest
 from erlnet_blender.delivery import PARTS
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.face_track import FaceTrack
-from erlnet_blender.scene.edits import markers
+from erlnet_blender.scene.edits import marker_watch, markers
 from erlnet_blender.scene.edits.spoken import Spoken, joined, spoken_of, visemes_of, write_spoken
 from erlnet_blender.scene.keyframes import read_track
 from erlnet_blender.scene.layers import baked_action, baked_curves, base_strip
@@ -91,6 +91,30 @@ def test_dragging_a_marker_moves_the_keys_between_its_neighbours(scene, spoken):
     markers.clear_retiming(scene, spoken)
     np.testing.assert_allclose(jaw_keys(spoken), before, atol=1e-4)
     assert placed(scene)["DD.003"] == 31
+
+
+def test_keys_follow_markers_without_a_press(scene, spoken):
+    before = jaw_keys(spoken)
+    markers.show_markers(scene, spoken)
+    assert marker_watch.follow_markers(scene) == 0
+    np.testing.assert_array_equal(jaw_keys(spoken), before)
+    scene.timeline_markers["DD.003"].frame += 4
+    assert marker_watch.follow_markers(scene) == 1
+    after = jaw_keys(spoken)
+    assert np.abs(after - before).max() > 3
+    assert marker_watch.follow_markers(scene) == 0
+    scene.timeline_markers["DD.003"].frame = 80
+    assert marker_watch.follow_markers(scene) == 0
+    assert "is not after" in marker_watch.trouble(scene)
+    np.testing.assert_array_equal(jaw_keys(spoken), after)
+    scene.timeline_markers["DD.003"].frame = 31
+    assert marker_watch.follow_markers(scene) == 1
+    assert marker_watch.trouble(scene) == ""
+    np.testing.assert_allclose(jaw_keys(spoken), before, atol=1e-4)
+    scene.erlnet.viseme_follow = False
+    scene.timeline_markers["DD.003"].frame += 4
+    assert marker_watch.follow_markers(scene) == 0
+    np.testing.assert_allclose(jaw_keys(spoken), before, atol=1e-4)
 
 
 def test_a_word_is_dragged_as_a_whole(scene, spoken):

@@ -96,6 +96,8 @@ def apply_markers(scene: bpy.types.Scene, rig: bpy.types.Object) -> int:
                 changed += 1
         _check_order(spoken, anchors)
         renewed.append((spoken, sparse(tuple((time_s, round(shift_s, 6)) for time_s, shift_s, _ in anchors))))
+    if not changed:
+        return 0
     _retime(rig, renewed)
     if any((spoken.voice, time_s) not in places for spoken, time_s, _ in _expected(rig)):
         show_markers(scene, rig)
