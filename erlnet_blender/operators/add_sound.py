@@ -8,6 +8,7 @@ import bpy
 from bpy_extras.io_utils import ImportHelper
 
 from ..scene.rig import find_rig
+from ..scene.stage import show_sequencer
 from ..scene.strips import add_sound_strip, right_handle, sequencer_scene, sound_strips
 from .explained import Explained
 
@@ -34,6 +35,7 @@ class ERLNET_OT_add_sound(Explained, bpy.types.Operator, ImportHelper):
         scene = sequencer_scene(context)
         is_first = not sound_strips(scene)
         strip = add_sound_strip(scene, bpy.path.abspath(self.filepath), scene.frame_current)
+        show_sequencer(context, scene)
         last = math.ceil(right_handle(strip)) - 1
         scene.frame_end = last if is_first else max(scene.frame_end, last)
         # The picture must wait for the sound, or the lips look late.

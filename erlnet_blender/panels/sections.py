@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import blf
 import bpy
 
 from ..errors import ErlnetError
@@ -19,31 +22,44 @@ from ..scene.voices import voice_of
 from ..style_presets import PARTS
 from ..worker import protocol
 
-# Width of a usual character and of what surrounds a line (icon, margins, tabs), pixels at a scale of 1.
 ADDON = __package__.rpartition(".")[0]
-CHARACTER_PIXELS, MARGIN_PIXELS = 7, 75
+# What surrounds a line in the sidebar: icon, margins, tabs; pixels at a scale of 1.
+MARGIN_PIXELS = 82
 
 
 def paragraph(layout: bpy.types.UILayout, text: str, icon: str = "NONE") -> None:
     """A text in as many lines as the sidebar's width needs."""
-    width = bpy.context.region.width / bpy.context.preferences.system.ui_scale
-    characters = max(16, int((width - MARGIN_PIXELS) / CHARACTER_PIXELS))
+    preferences = bpy.context.preferences
+    scale = preferences.system.ui_scale
+    room = bpy.context.region.width - MARGIN_PIXELS * scale
+    blf.size(0, preferences.ui_styles[0].widget.points * scale)
     column = layout.column(align=True)
     column.scale_y = 0.8
-    line = ""
+    for line in lines_of(text, lambda line: blf.dimensions(0, line)[0] <= room):
+        column.label(text=line, icon=icon)
+        icon = "BLANK1" if icon != "NONE" else icon
+
+
+def lines_of(text: str, fits: Callable[[str], bool]) -> list[str]:
+    """Break a text at spaces, and a word that is longer than a line (a path) where the line ends."""
+    lines = [""]
     for word in text.split(" "):
-        if line and len(line) + len(word) + 1 > characters:
-            column.label(text=line, icon=icon)
-            line, icon = "", "BLANK1" if icon != "NONE" else icon
-        line = f"{line} {word}".strip()
-    column.label(text=line, icon=icon)
+        if fits(f"{lines[-1]} {word}".strip()):
+            lines[-1] = f"{lines[-1]} {word}".strip()
+            continue
+        lines.append("")
+        for piece in (word,) if fits(word) else word:
+            if lines[-1] and not fits(lines[-1] + piece):
+                lines.append("")
+            lines[-1] += piece
+    return [line for line in lines if line] or [""]
 
 
 def draw_voice(layout: bpy.types.UILayout, context: bpy.types.Context) -> None:
     """Which strip the chosen head speaks, and what of which file it plays."""
     rig = find_rig(context)
     if rig is not None:
-        layout.prop(rig.erlnet.speech, "strip", text="", icon="SOUND")
+        layout.prop(rig.erlnet.speech, "strip", text="", icon="SOUND", placeholder="The active or only strip")
     layout.operator("erlnet.add_sound", icon="FILE_SOUND")
     try:
         strip, scene = voice_of(context)
@@ -176,7 +192,9 @@ def _draw_keys(layout: bpy.types.UILayout, rig: bpy.types.Object) -> None:
     if settings.frames != WHOLE_STRIP:
         column.prop(settings, "blend")
     column = layout.column()
-    column.prop(settings, "reduce")
+    row = column.row()
+    row.use_property_split = False
+    row.prop(settings, "reduce")
     if settings.reduce:
         column.prop(settings, "max_mm")
         column.prop(settings, "max_degrees")

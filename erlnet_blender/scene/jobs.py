@@ -130,11 +130,13 @@ def ended(kind: str) -> Job | None:
 
 
 def redraw(context: bpy.types.Context) -> None:
-    """Let every panel show the job's progress."""
+    """Let every panel show the job's progress; the picture beside it is not drawn anew."""
     for window in context.window_manager.windows:
         for area in window.screen.areas:
             if area.type in ("VIEW_3D", "SEQUENCE_EDITOR"):
-                area.tag_redraw()
+                for region in area.regions:
+                    if region.type == "UI":
+                        region.tag_redraw()
 
 
 @bpy.app.handlers.persistent

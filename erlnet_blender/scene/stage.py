@@ -102,7 +102,10 @@ def set_render(scene: bpy.types.Scene, size: tuple[int, int]) -> None:
 
 
 def show_sequencer(context: bpy.types.Context, scene: bpy.types.Scene) -> None:
-    """From Blender 5.0 the sequencer has a scene of its own: let it be this one."""
-    workspace = getattr(context, "workspace", None)
-    if workspace is not None and hasattr(workspace, "sequencer_scene"):
-        workspace.sequencer_scene = scene
+    """From Blender 5.0 each workspace shows one scene's sequencer: let it be this one, here and where there is none."""
+    if "sequencer_scene" not in bpy.types.WorkSpace.bl_rna.properties:
+        return
+    here = getattr(context, "workspace", None)
+    for workspace in bpy.data.workspaces:
+        if workspace == here or workspace.sequencer_scene is None:
+            workspace.sequencer_scene = scene
