@@ -6,9 +6,9 @@ READY := $(VENV)/.ready
 # Besides the 4.5 of .venv. The 4.2 wheel has no sound, the 5.2 wheel needs Python 3.13: see docs/manual.md.
 OTHER_BLENDERS := 5.0
 # What a real Blender can run with its own Python: no torch, no sound files.
-IN_BLENDER := $(patsubst %,tests/blender/test_%.py,rig rig_controls pose keyframes layers writing edits edit_operators retiming camera appearance)
+IN_BLENDER := $(patsubst %,tests/blender/test_%.py,rig rig_controls pose keyframes layers writing edits edit_operators retiming camera stage appearance panels)
 
-.PHONY: help setup demo test check lint test-blender extension bench gallery assets head speech avatar clean
+.PHONY: help setup demo test check lint test-blender test-window pictures extension bench gallery assets head speech avatar clean
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -50,6 +50,12 @@ build/bpy-%/.ready: $(READY)
 	@# Everything but bpy comes from the project's environment.
 	$(BIN)/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])' > build/bpy-$*/lib/python3.11/site-packages/rest.pth
 	@touch $@
+
+test-window: setup  ## the extension in the window of BLENDER=/path/to/blender: installed, clicked, dropped upon, timed
+	BLENDER=$(or $(BLENDER),$(error which one? make $@ BLENDER=/path/to/blender)) $(BIN)/python -m pytest tests/gui
+
+pictures: setup  ## docs/images: every panel in every state, taken in the window of BLENDER=/path/to/blender
+	BLENDER=$(or $(BLENDER),$(error which one? make $@ BLENDER=/path/to/blender)) $(BIN)/python -m tests.gui -o docs/images
 
 extension: setup  ## build/erlnet_blender-VERSION.zip, to install in Blender
 	$(BIN)/python -m studio.extension -o build

@@ -1,0 +1,194 @@
+"""Runs inside Blender's window: plays a script step by step, so that Blender draws and hears events in between.
+
+A script is a module of this folder with a generator `main(window, *arguments)`. It yields whenever Blender should go
+on; what it waits for it asks for again and again (`yield from window.until(...)`), never by the clock.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import json
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+
+import bpy
+
+STEP_S, PATIENCE_S = 0.05, 600.0
+ADDON = "bl_ext.user_default.erlnet_blender"
+
+
+class Window:
+    """Blender's window as an animator has it: pictures of it, a pointer, and patience.
+
+    Args:
+        out: a folder for the pictures.
+        found: what the script finds out.
+        phase: what it is at, for its own use.
+    """
+
+    def __init__(self, out: Path) -> None:
+        self.out, self.found, self.phase = out, {"pictures": {}}, ""
+
+    @property
+    def window(self) -> bpy.types.Window:
+        """The first one, also after another file was loaded."""
+        return bpy.context.window_manager.windows[0]
+
+    def area(self, kind: str) -> bpy.types.Area:
+        """The largest area of an editor."""
+        areas = [area for area in self.window.screen.areas if area.type == kind]
+        return max(areas, key=lambda area: area.width * area.height)
+
+    def region(self, area: bpy.types.Area, kind: str) -> bpy.types.Region:
+        """A region of an area: WINDOW, UI (the sidebar), HEADER …"""
+        return next(region for region in area.regions if region.type == kind)
+
+    def inside(self, area: bpy.types.Area, kind: str = "WINDOW"):
+        """The context as in that region."""
+        return bpy.context.temp_override(
+            window=self.window, screen=self.window.screen, area=area, region=self.region(area, kind)
+        )
+
+    def until(self, condition: Callable[[], object], what: str, patience_s: float = PATIENCE_S) -> Iterator[float]:
+        """Let Blender go on until the condition is true.
+
+        Raises:
+            TimeoutError: it never is.
+        """
+        end_s = time.monotonic() + patience_s
+        while not condition():
+            if time.monotonic() > end_s:
+                raise TimeoutError(f"waited for {what}")
+            yield STEP_S
+
+    def drawn(self) -> Iterator[float]:
+        """Let everything be drawn, twice: panels that have just changed find their place in the second go."""
+        for _ in range(2):
+            for area in self.window.screen.areas:
+                area.tag_redraw()
+            yield STEP_S
+            with bpy.context.temp_override(window=self.window):
+                bpy.ops.wm.redraw_timer(type="DRAW_WIN_SWAP", iterations=1)
+            yield STEP_S
+
+    def draw_little(self) -> None:
+        """Leave the objects out of the 3D views: without a graphics card each picture of a head takes seconds."""
+        for area in self.window.screen.areas:
+            if area.type == "VIEW_3D":
+                space = area.spaces.active
+                space.shading.type, space.overlay.show_overlays = "SOLID", False
+                for name in dir(space):
+                    if name.startswith("show_object_viewport_"):
+                        setattr(space, name, False)
+
+    def open_sidebar(self) -> Iterator[float]:
+        """In the 3D view, on our tab."""
+
+        def chosen() -> bool:
+            view = self.area("VIEW_3D")
+            view.spaces.active.show_region_ui = True
+            view.tag_redraw()
+            sidebar = self.region(view, "UI")
+            with contextlib.suppress(AttributeError, TypeError):  # no tabs before it is drawn
+                sidebar.active_panel_category = "ERLNet"
+            return sidebar.active_panel_category == "ERLNet"
+
+        yield from self.until(chosen, "the sidebar")
+
+    def picture(self, name: str, part: bpy.types.Area, keep_pointer: bool = False) -> Iterator[float]:
+        """Keep what the window shows of an area or a region, once it is drawn; the pointer waits in a corner."""
+        if not keep_pointer:
+            self.point(2, 2)
+        yield from self.drawn()
+        (self.out / f"{name}.wanted").touch()
+        yield from self.until((self.out / f"{name}.png").is_file, f"the picture {name}")
+        top = self.window.height - part.y - part.height
+        self.found["pictures"][name] = [part.x, top, part.x + part.width, top + part.height]
+
+    def job(self) -> object | None:
+        """What the worker does now."""
+        return importlib.import_module(f"{ADDON}.scene.jobs").current()
+
+    def point(self, x: int, y: int) -> None:
+        """Move the pointer to a place in the window, counted like Blender from the lower left."""
+        _xdotool("mousemove", "--window", self.id, str(x), str(self.window.height - y))
+
+    def click(self) -> None:
+        """Press and let go of the left mouse button, where the pointer is."""
+        _xdotool("click", "1")
+        self.found["clicks"] = self.found.get("clicks", 0) + 1
+
+    @cached_property
+    def id(self) -> str:
+        """The window, in the words of the screen's server; it is given the focus, without which it hears no pointer."""
+        found = _xdotool("search", "--onlyvisible", "--class", "Blender").split()[-1]
+        _xdotool("windowfocus", "--sync", found)
+        return found
+
+    def button(self, area: bpy.types.Area, kind: str, wanted: Callable[[bpy.types.Context], object]) -> Iterator[float]:
+        """Move the pointer down a region, line by line as a reader would, until the wanted button is under it.
+
+        Raises:
+            LookupError: no such button is in sight.
+        """
+        region = self.region(area, kind)
+        for x in (region.x + region.width // 2, region.x + region.width // 4, region.x + 3 * region.width // 4):
+            for y in range(region.y + region.height - 12, region.y, -10):
+                self.point(x, y)
+                for _ in range(3):
+                    yield STEP_S
+                    with self.inside(area, kind):
+                        if wanted(bpy.context):
+                            return
+        raise LookupError(f"no such button in {area.type}")
+
+
+def operator_is(name: str) -> Callable[[bpy.types.Context], bool]:
+    """Whether the button under the pointer calls this operator (`erlnet.start_here`)."""
+    room, verb = name.split(".")
+
+    def test(context: bpy.types.Context) -> bool:
+        under = getattr(context, "button_operator", None)
+        return under is not None and under.bl_rna.identifier == f"{room.upper()}_OT_{verb}"
+
+    return test
+
+
+def _xdotool(*arguments: str) -> str:
+    return subprocess.run(["xdotool", *arguments], check=True, text=True, capture_output=True).stdout
+
+
+def play() -> None:
+    """Play the script that the command line names, and write down what it found."""
+    out, script, *arguments = sys.argv[sys.argv.index("--") + 1 :]
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    bpy.context.preferences.view.show_splash = False
+    window = Window(Path(out))
+    steps = None
+
+    def step() -> float | None:
+        nonlocal steps
+        try:
+            if steps is None:
+                steps = importlib.import_module(f"tests.gui.{script}").main(window, *arguments)
+            with bpy.context.temp_override(window=window.window, screen=window.window.screen):
+                return float(next(steps))
+        except StopIteration:
+            (window.out / "report.json").write_text(json.dumps(window.found))
+        except BaseException:
+            traceback.print_exc()
+            sys.stderr.flush()
+        bpy.ops.wm.quit_blender()
+        return None
+
+    bpy.app.timers.register(step, first_interval=0.5, persistent=True)
+
+
+if __name__ == "__main__":
+    play()
