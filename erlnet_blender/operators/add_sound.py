@@ -41,7 +41,6 @@ class ERLNET_OT_add_sound(Explained, bpy.types.Operator, ImportHelper):
         # The picture must wait for the sound, or the lips look late.
         scene.sync_mode = "AUDIO_SYNC"
         scene.use_audio_scrub = True
-        strip.show_waveform = True
         rig = find_rig(context)
         if rig is not None and rig.is_editable:
             rig.erlnet.speech.strip = strip.name

@@ -268,7 +268,7 @@ def sound_path(sound: bpy.types.Sound | None) -> Path:
 
 
 def add_sound_strip(scene: bpy.types.Scene, path: str | Path, start_frame: int | None = None):
-    """Put an audio file on a free channel of the sequencer and return its strip.
+    """Put an audio file on a free channel of the sequencer, its waveform shown, and return its strip.
 
     Raises:
         ErlnetError: there is no such file, or Blender cannot read it.
@@ -290,4 +290,5 @@ def add_sound_strip(scene: bpy.types.Scene, path: str | Path, start_frame: int |
         if sound.users == 0:
             bpy.data.sounds.remove(sound)
         raise ErlnetError("Blender finds no sound in this file", path, "convert it to WAV or FLAC")
+    strip.show_waveform = True
     return strip
