@@ -21,8 +21,8 @@ SETTINGS, MOTION, TRACK_FILE = "SETTINGS", "MOTION", "FILE"
 KEPT = ("style", "strength", "second_style", "second_style_file", "mix", "emotion", "intensity", "blinks")
 # More shows no more of how somebody talks.
 LONGEST_S, SHORTEST_S = 30.0, 4.0
-# How far a preset is that pose of `pose_library` on the picture; those that are left out show the face at rest.
-_FACE_OF_STYLE = {"happy": 0.7, "sad": 0.8, "angry": 0.8, "surprised": 0.7, "fearful": 0.8, "disgusted": 0.8}
+# Presets that are a pose of `pose_library` on the picture; the others show the face at rest.
+_FACE_OF_STYLE = {"happy", "sad", "angry", "surprised", "fearful", "disgusted"}
 
 _listed: tuple[object, list[SavedStyle]] = (None, [])
 
@@ -79,7 +79,7 @@ def save_from(rig: bpy.types.Object, scene: bpy.types.Scene, name: str, source: 
         return _save_track(name, settings, _motion_of(speech.style_rig, scene), rig)
     head, amounts = head_of(rig), {}
     if speech.style in _FACE_OF_STYLE:
-        amounts[speech.style] = _FACE_OF_STYLE[speech.style] * speech.strength
+        amounts[speech.style] = speech.strength
     if speech.emotion != "neutral":
         amounts[speech.emotion] = max(amounts.get(speech.emotion, 0.0), speech.intensity)
     return save_style(name, settings, draw_head(head, posed(head, amounts)))

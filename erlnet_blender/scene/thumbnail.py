@@ -14,7 +14,7 @@ from .pose_library import POSES, pose_values
 from .rig import quaternion_of
 
 # What is seen, in rig space: centre and half the side, metres.
-_CENTRE_M, _HALF_M = (0.0, 0.005), 0.13
+_CENTRE_M, _HALF_M = (0.0, 0.006), 0.094
 _FINER = 3
 _LIGHT = np.array((0.35, 0.45, 0.82))
 _SKIN = (0.86, 0.67, 0.57)

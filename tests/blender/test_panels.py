@@ -2,9 +2,14 @@
 
 import random
 
+import blf
 import pytest
 
 from erlnet_blender.panels.sections import lines_of
+from erlnet_blender.scene.controls import SEMANTIC
+
+# Beside its number, in one of two columns of a sidebar as wide as Blender opens it; measured in the window.
+ROOM_PIXELS = 54
 
 
 def test_lines_are_broken_at_spaces_and_as_full_as_they_can_be():
@@ -26,3 +31,9 @@ def test_no_line_is_wider_than_the_panel_and_nothing_is_lost(seed):
 
 def test_an_empty_text_is_a_line():
     assert lines_of("", lambda line: True) == [""]
+
+
+@pytest.mark.parametrize("label", [label for label, *_ in SEMANTIC.values()])
+def test_the_label_of_a_slider_is_not_cut(label):
+    blf.size(0, 11)
+    assert blf.dimensions(0, label)[0] <= ROOM_PIXELS

@@ -24,27 +24,27 @@ def main(window: Window) -> Iterator[float]:
     tab = yield from _feel(window, _tabs(window), lambda: _sidebar(window).active_panel_category == "ERLNet")
     yield from _empty(window)
     window.found["clicks"] = 0
-    window.point(*arrow)
-    window.click()
-    yield from window.until(lambda: _view(window).spaces.active.show_region_ui, "the sidebar", 30)
-    window.point(*tab)
+    yield from window.point(*arrow)
+    yield from window.click()
+    yield from window.until(lambda: _view(window).spaces.active.show_region_ui, "the sidebar")
+    yield from window.point(*tab)
     yield from window.drawn()
-    window.click()
-    yield from window.until(lambda: _sidebar(window).active_panel_category == "ERLNet", "our tab", 30)
+    yield from window.click()
+    yield from window.until(lambda: _sidebar(window).active_panel_category == "ERLNet", "our tab")
     yield from window.drawn()
     yield from window.button(_view(window), "UI", operator_is("erlnet.start_here"))
-    window.click()
+    yield from window.click()
     yield from window.until(lambda: "Head" in bpy.context.scene.objects, "the head")
     window.draw_little()
     yield from window.drawn()
     yield from window.button(_view(window), "UI", operator_is("erlnet.bake_speech"))
-    window.click()
+    yield from window.click()
     yield from window.until(lambda: window.job() is not None, "the bake")
     yield from window.until(lambda: window.job() is None, "the end of the bake")
     yield from window.drawn()
     timeline = window.area("DOPESHEET_EDITOR")
     yield from window.button(timeline, "HEADER", operator_is("screen.animation_play"))
-    window.click()
+    yield from window.click()
     yield from window.until(lambda: window.window.screen.is_animation_playing, "the playback")
     lips, frame = [], bpy.context.scene.frame_current
     while len(lips) < 8:
@@ -61,7 +61,7 @@ def _empty(window: Window) -> Iterator[float]:
     yield 0
     for item in list(bpy.data.objects):
         bpy.data.objects.remove(item)
-    window.point(2, 2)
+    yield from window.point(4, 4)
     yield from window.drawn()
 
 
@@ -82,18 +82,18 @@ def _edge(window: Window) -> list[Place]:
 
 
 def _tabs(window: Window) -> list[Place]:
-    """Where our tab may be: up the right edge of the sidebar, since the last tab is the lowest."""
-    sidebar = _sidebar(window)
-    return [(sidebar.x + sidebar.width - 12, sidebar.y + up) for up in range(6, sidebar.height, 30)]
+    """Where our tab may be: down the right edge of the sidebar, first where it stands without other add-ons."""
+    sidebar, scale = _sidebar(window), bpy.context.preferences.system.ui_scale
+    downs = [200, *range(20, 600, 20)]
+    return [(sidebar.x + sidebar.width - 13, round(sidebar.y + sidebar.height - down * scale)) for down in downs]
 
 
 def _feel(window: Window, places: list[Place], worked: Callable[[], bool]) -> Iterator[float]:
     """Click at one place after another until it does something; returns that place."""
     for place in places:
-        window.point(*place)
-        yield 0.1
-        window.click()
-        for _ in range(6):
+        yield from window.point(*place)
+        yield from window.click()
+        for _ in range(10):
             yield 0.1
             if worked():
                 return place

@@ -125,6 +125,8 @@ def _layers(window: Window) -> Iterator[float]:
     for name, kind, view_all in (("sequencer", "SEQUENCE_EDITOR", "sequencer"), ("layers", "NLA_EDITOR", "nla")):
         below.ui_type = kind
         below.spaces.active.show_region_ui = False
+        if kind == "SEQUENCE_EDITOR":
+            below.spaces.active.timeline_overlay.show_strip_source = False
         yield from window.drawn()
         with window.inside(below):
             getattr(bpy.ops, view_all).view_all()
@@ -158,7 +160,7 @@ def _sections(window: Window) -> Iterator[float]:
         return getattr(getattr(context, "button_prop", None), "identifier", "") == "saved_style"
 
     yield from window.button(_view(window), "UI", shows_styles)
-    window.click()
+    yield from window.click()
     yield from window.picture("style_menu", _view(window), keep_pointer=True)
 
 

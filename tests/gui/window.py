@@ -104,7 +104,7 @@ class Window:
     def picture(self, name: str, part: bpy.types.Area, keep_pointer: bool = False) -> Iterator[float]:
         """Keep what the window shows of an area or a region, once it is drawn; the pointer waits in a corner."""
         if not keep_pointer:
-            self.point(2, 2)
+            yield from self.point(4, 4)
         yield from self.drawn()
         (self.out / f"{name}.wanted").touch()
         yield from self.until((self.out / f"{name}.png").is_file, f"the picture {name}")
@@ -115,14 +115,24 @@ class Window:
         """What the worker does now."""
         return importlib.import_module(f"{ADDON}.scene.jobs").current()
 
-    def point(self, x: int, y: int) -> None:
-        """Move the pointer to a place in the window, counted like Blender from the lower left."""
+    def point(self, x: int, y: int) -> Iterator[float]:
+        """Move the pointer to a place in the window, counted like Blender from the lower left, until Blender knows."""
+        with self.inside(self.area("VIEW_3D")):
+            if not any(running.bl_idname == "ERLNET_OT_hear_pointer" for running in self.window.modal_operators):
+                bpy.ops.erlnet.hear_pointer("INVOKE_DEFAULT")
         _xdotool("mousemove", "--window", self.id, str(x), str(self.window.height - y))
+        heard = ERLNET_OT_hear_pointer
+        yield from self.until(lambda: abs(heard.x - x) + abs(heard.y - y) < 4, "the pointer", 120)
+        yield STEP_S
 
-    def click(self) -> None:
-        """Press and let go of the left mouse button, where the pointer is."""
+    def click(self) -> Iterator[float]:
+        """Press and let go of the left mouse button where the pointer is, until Blender knows."""
+        before = ERLNET_OT_hear_pointer.presses
         _xdotool("click", "1")
         self.found["clicks"] = self.found.get("clicks", 0) + 1
+        yield from self.until(lambda: ERLNET_OT_hear_pointer.presses > before, "the click", 120)
+        for _ in range(4):
+            yield STEP_S
 
     @cached_property
     def id(self) -> str:
@@ -140,13 +150,32 @@ class Window:
         region = self.region(area, kind)
         for x in (region.x + region.width // 2, region.x + region.width // 4, region.x + 3 * region.width // 4):
             for y in range(region.y + region.height - 12, region.y, -10):
-                self.point(x, y)
-                for _ in range(3):
+                yield from self.point(x, y)
+                for _ in range(2):
                     yield STEP_S
                     with self.inside(area, kind):
                         if wanted(bpy.context):
                             return
         raise LookupError(f"no such button in {area.type}")
+
+
+class ERLNET_OT_hear_pointer(bpy.types.Operator):
+    """Note where the pointer is and how often its button was pressed, and pass everything on"""
+
+    bl_idname = "erlnet.hear_pointer"
+    bl_label = "Hear Pointer"
+
+    x = y = presses = 0
+
+    def invoke(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        context.window_manager.modal_handler_add(self)
+        return {"RUNNING_MODAL"}
+
+    def modal(self, context: bpy.types.Context, event: bpy.types.Event) -> set[str]:
+        heard = ERLNET_OT_hear_pointer
+        heard.x, heard.y = event.mouse_x, event.mouse_y
+        heard.presses += event.type == "LEFTMOUSE" and event.value in ("PRESS", "DOUBLE_CLICK")
+        return {"PASS_THROUGH"}
 
 
 def operator_is(name: str) -> Callable[[bpy.types.Context], bool]:
@@ -169,7 +198,9 @@ def play() -> None:
     out, script, *arguments = sys.argv[sys.argv.index("--") + 1 :]
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     bpy.context.preferences.view.show_splash = False
-    window = Window(Path(out))
+    here = importlib.import_module("tests.gui.window")
+    bpy.utils.register_class(here.ERLNET_OT_hear_pointer)
+    window = here.Window(Path(out))
     steps = None
 
     def step() -> float | None:
