@@ -93,7 +93,7 @@ def _feel(window: Window, places: list[Place], worked: Callable[[], bool]) -> It
     for place in places:
         yield from window.point(*place)
         yield from window.click()
-        for _ in range(10):
+        for _ in range(30):
             yield 0.1
             if worked():
                 return place

@@ -128,10 +128,17 @@ class Window:
     def click(self) -> Iterator[float]:
         """Press and let go of the left mouse button where the pointer is, until Blender knows."""
         before = ERLNET_OT_hear_pointer.presses
-        _xdotool("click", "1")
+        _xdotool("mousedown", "1")
         self.found["clicks"] = self.found.get("clicks", 0) + 1
         yield from self.until(lambda: ERLNET_OT_hear_pointer.presses > before, "the click", 120)
-        for _ in range(4):
+        # What Blender begins at the press, such as opening a sidebar, must be there to hear the release.
+        yield from self._loops(5)
+        _xdotool("mouseup", "1")
+        yield from self._loops(5)
+
+    def _loops(self, count: int) -> Iterator[float]:
+        """Let Blender hear events so often."""
+        for _ in range(count):
             yield STEP_S
 
     @cached_property
