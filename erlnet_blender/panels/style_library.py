@@ -70,7 +70,7 @@ class ERLNET_PT_style_library(bpy.types.Panel):
         styles = saved_styles()
         usable = [style for style in styles if not style.fault]
         if usable:
-            layout.template_icon_view(window, "saved_style", show_labels=True, scale=6.0, scale_popup=5.0)
+            layout.template_icon_view(window, "saved_style", show_labels=True, scale=4.8, scale_popup=4.8)
             chosen = next(style for style in usable if style.path.name == window.saved_style)
             row = layout.row(align=True)
             row.label(text=chosen.name)

@@ -13,7 +13,7 @@ from PIL import Image
 from .blender import Blender
 
 # Of a region, pixels: what may be its border.
-EDGE = 12
+EDGE = 20
 
 
 def main() -> None:
