@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import bpy
 import numpy as np
 
-from .window import Window, operator_is
+from .window import Window
 
 Place = tuple[int, int]
 
@@ -32,18 +32,18 @@ def main(window: Window) -> Iterator[float]:
     yield from window.click()
     yield from window.until(lambda: _sidebar(window).active_panel_category == "ERLNet", "our tab")
     yield from window.drawn()
-    yield from window.button(_view(window), "UI", operator_is("erlnet.start_here"))
+    yield from window.button(_view(window), "UI", "erlnet.start_here")
     yield from window.click()
     yield from window.until(lambda: "Head" in bpy.context.scene.objects, "the head")
     window.draw_little()
     yield from window.drawn()
-    yield from window.button(_view(window), "UI", operator_is("erlnet.bake_speech"))
+    yield from window.button(_view(window), "UI", "erlnet.bake_speech")
     yield from window.click()
     yield from window.until(lambda: window.job() is not None, "the bake")
     yield from window.until(lambda: window.job() is None, "the end of the bake")
     yield from window.drawn()
     timeline = window.area("DOPESHEET_EDITOR")
-    yield from window.button(timeline, "HEADER", operator_is("screen.animation_play"))
+    yield from window.button(timeline, "HEADER", "screen.animation_play()")
     yield from window.click()
     yield from window.until(lambda: window.window.screen.is_animation_playing, "the playback")
     lips, frame = [], bpy.context.scene.frame_current

@@ -155,11 +155,7 @@ def _sections(window: Window) -> Iterator[float]:
     for name, shown in (("edit", {"edit"}), ("avatar", {"avatar", "export"}), ("style", {"style"})):
         _arrange(shown)
         yield from _sidebar(window, name)
-
-    def shows_styles(context: bpy.types.Context) -> bool:
-        return getattr(getattr(context, "button_prop", None), "identifier", "") == "saved_style"
-
-    yield from window.button(_view(window), "UI", shows_styles)
+    yield from window.button(_view(window), "UI", "saved_style")
     yield from window.click()
     yield from window.picture("style_menu", _view(window), keep_pointer=True)
 

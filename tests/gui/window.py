@@ -148,22 +148,38 @@ class Window:
         _xdotool("windowfocus", "--sync", found)
         return found
 
-    def button(self, area: bpy.types.Area, kind: str, wanted: Callable[[bpy.types.Context], object]) -> Iterator[float]:
-        """Move the pointer down a region, line by line as a reader would, until the wanted button is under it.
+    def button(self, area: bpy.types.Area, kind: str, wanted: str) -> Iterator[float]:
+        """Move the pointer down a region (along a header), as a reader would, until the wanted button is under it.
+
+        Args:
+            wanted: what the button calls (`erlnet.start_here`) or the property that it shows (`saved_style`).
 
         Raises:
             LookupError: no such button is in sight.
         """
         region = self.region(area, kind)
-        for x in (region.x + region.width // 2, region.x + region.width // 4, region.x + 3 * region.width // 4):
-            for y in range(region.y + region.height - 12, region.y, -10):
-                yield from self.point(x, y)
-                for _ in range(2):
-                    yield STEP_S
-                    with self.inside(area, kind):
-                        if wanted(bpy.context):
-                            return
-        raise LookupError(f"no such button in {area.type}")
+        across = range(region.x + 10, region.x + region.width, 12)
+        down = range(region.y + region.height - 12, region.y, -10)
+        columns = [region.x + region.width * share // 4 for share in (2, 1, 3)]
+        is_bar = region.width > 10 * region.height
+        places = [(x, down[0]) for x in across] if is_bar else [(x, y) for x in columns for y in down]
+        for place in places:
+            yield from self.point(*place)
+            for _ in range(2):
+                yield STEP_S
+                with self.inside(area, kind):
+                    if wanted in _under_pointer():
+                        return
+        raise LookupError(f"no button {wanted} in {area.type}")
+
+
+def _under_pointer() -> str:
+    """What the button under the pointer does, as Blender puts it onto the clipboard for those who write scripts."""
+    for copy in (bpy.ops.ui.copy_python_command_button, bpy.ops.ui.copy_data_path_button):
+        if copy.poll():
+            copy()
+            return bpy.context.window_manager.clipboard
+    return ""
 
 
 class ERLNET_OT_hear_pointer(bpy.types.Operator):
@@ -183,17 +199,6 @@ class ERLNET_OT_hear_pointer(bpy.types.Operator):
         heard.x, heard.y = event.mouse_x, event.mouse_y
         heard.presses += event.type == "LEFTMOUSE" and event.value in ("PRESS", "DOUBLE_CLICK")
         return {"PASS_THROUGH"}
-
-
-def operator_is(name: str) -> Callable[[bpy.types.Context], bool]:
-    """Whether the button under the pointer calls this operator (`erlnet.start_here`)."""
-    room, verb = name.split(".")
-
-    def test(context: bpy.types.Context) -> bool:
-        under = getattr(context, "button_operator", None)
-        return under is not None and under.bl_rna.identifier == f"{room.upper()}_OT_{verb}"
-
-    return test
 
 
 def _xdotool(*arguments: str) -> str:
