@@ -22,6 +22,7 @@ def main(window: Window, *parts: str) -> Iterator[float]:
     bpy.context.preferences.system.use_region_overlap = False
     for part in parts or PARTS:
         yield from PARTS[part](window)
+    _arrange(TABS)
 
 
 def _view(window: Window) -> bpy.types.Area:
