@@ -12,6 +12,8 @@ from PIL import Image
 
 from .blender import Blender
 
+# High enough for the whole sidebar.
+SIZE = (1400, 1400)
 # Of a region, pixels: what may be its border.
 EDGE = 20
 
@@ -21,12 +23,12 @@ def main() -> None:
     program = os.environ.get("BLENDER")
     parser.add_argument("--blender", default=program, required=not program, help="the program; else BLENDER names it")
     parser.add_argument("-o", "--output", type=Path, default=Path("docs/images"), help="folder")
-    parser.add_argument("parts", nargs="*", help="only these: states, layers, sections")
+    parser.add_argument("parts", nargs="*", help="only these: states, layers, sections, library")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="erlnet-gui-") as folder:
         blender = Blender(chosen.blender, Path(folder))
         blender.install()
-        found = blender.play("pictures", Path(folder) / "shots", *chosen.parts)
+        found = blender.play("pictures", Path(folder) / "shots", *chosen.parts, size=SIZE)
         chosen.output.mkdir(parents=True, exist_ok=True)
         for name, box in found["pictures"].items():
             keep(Path(folder) / "shots" / f"{name}.png", tuple(box), chosen.output / f"{name}.png")

@@ -21,7 +21,7 @@ from PIL import ImageGrab
 from studio.extension import build
 
 HERE = Path(__file__).resolve().parent
-SIZE = (1400, 1400)
+SIZE = (1280, 1000)
 
 
 @dataclass
@@ -79,12 +79,15 @@ class Blender:
             raise RuntimeError(f"extension {verb}: {done.stdout}")
         return done.stdout
 
-    def play(self, script: str, out: Path, *arguments: str, timeout_s: float = 1800) -> dict:
+    def play(
+        self, script: str, out: Path, *arguments: str, size: tuple[int, int] = SIZE, timeout_s: float = 1800
+    ) -> dict:
         """Open the window and play a script of this folder in it; what it found out.
 
         Args:
             script: the name of a module here with a generator `main(window, *arguments)`.
             out: a folder for its pictures.
+            size: of the window, pixels.
 
         Raises:
             RuntimeError: the script failed; with what Blender said.
@@ -92,8 +95,8 @@ class Blender:
         out.mkdir(parents=True, exist_ok=True)
         report = out / "report.json"
         report.unlink(missing_ok=True)
-        with display(self.environment) as screen, open(out / "said.txt", "w+") as said:
-            geometry = ("--window-geometry", "0", "0", *map(str, SIZE))
+        with display(self.environment, size) as screen, open(out / "said.txt", "w+") as said:
+            geometry = ("--window-geometry", "0", "0", *map(str, size))
             driver = ("--python", str(HERE / "window.py"), "--", str(out), script, *arguments)
             process = subprocess.Popen(
                 [self.program, *geometry, *driver], env=self.environment, stdout=said, stderr=subprocess.STDOUT
@@ -125,14 +128,14 @@ def _take_pictures(process: subprocess.Popen, out: Path, screen: str | None, end
 
 
 @contextmanager
-def display(environment: dict[str, str]) -> Iterator[str | None]:
+def display(environment: dict[str, str], size: tuple[int, int]) -> Iterator[str | None]:
     """A virtual screen for the window, alike everywhere; the real one where there is no Xvfb."""
     if shutil.which("Xvfb") is None:
         yield environment.get("DISPLAY")
         return
     reading, writing = os.pipe()
     server = subprocess.Popen(
-        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "{}x{}x24".format(*SIZE), "-nolisten", "tcp"],
+        ["Xvfb", "-displayfd", str(writing), "-screen", "0", "{}x{}x24".format(*size), "-nolisten", "tcp"],
         pass_fds=[writing],
         stderr=subprocess.DEVNULL,
     )

@@ -20,7 +20,7 @@ def main(window: Window) -> Iterator[float]:
     """Learn, then count: `clicks`, and `movement`, how far the lips move while it plays, in metres."""
     yield from _empty(window)
     arrow = yield from _feel(window, _edge(window), lambda: _view(window).spaces.active.show_region_ui)
-    yield from window.drawn()
+    yield from window.drawn(1)
     tab = yield from _feel(window, _tabs(window), lambda: _sidebar(window).active_panel_category == "ERLNet")
     yield from _empty(window)
     window.found["clicks"] = 0
@@ -28,20 +28,20 @@ def main(window: Window) -> Iterator[float]:
     yield from window.click()
     yield from window.until(lambda: _view(window).spaces.active.show_region_ui, "the sidebar")
     yield from window.point(*tab)
-    yield from window.drawn()
+    yield from window.drawn(1)
     yield from window.click()
     yield from window.until(lambda: _sidebar(window).active_panel_category == "ERLNet", "our tab")
-    yield from window.drawn()
+    yield from window.drawn(1)
     yield from window.button(_view(window), "UI", "erlnet.start_here")
     yield from window.click()
     yield from window.until(lambda: "Head" in bpy.context.scene.objects, "the head")
     window.draw_little()
-    yield from window.drawn()
+    yield from window.drawn(1)
     yield from window.button(_view(window), "UI", "erlnet.bake_speech")
     yield from window.click()
     yield from window.until(lambda: window.job() is not None, "the bake")
     yield from window.until(lambda: window.job() is None, "the end of the bake")
-    yield from window.drawn()
+    yield from window.drawn(1)
     timeline = window.area("DOPESHEET_EDITOR")
     yield from window.button(timeline, "HEADER", "screen.animation_play()")
     yield from window.click()
@@ -59,10 +59,11 @@ def main(window: Window) -> Iterator[float]:
 def _empty(window: Window) -> Iterator[float]:
     bpy.ops.wm.read_homefile(app_template="")
     yield 0
+    window.draw_little()
     for item in list(bpy.data.objects):
         bpy.data.objects.remove(item)
     yield from window.point(4, 4)
-    yield from window.drawn()
+    yield from window.drawn(1)
 
 
 def _view(window: Window) -> bpy.types.Area:

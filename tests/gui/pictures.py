@@ -57,12 +57,19 @@ def _bake(window: Window) -> Iterator[float]:
     yield from window.until(lambda: window.job() is None, "the end of the bake")
 
 
-def _baked(window: Window) -> Iterator[float]:
-    """A head that speaks, unless there is one."""
+def _stage(window: Window) -> None:
+    """A head, unless there is one."""
     if "Head" not in bpy.context.scene.objects:
         with window.inside(_view(window)):
             bpy.ops.erlnet.start_here()
         window.draw_little()
+
+
+def _baked(window: Window) -> Iterator[float]:
+    """A head that has been baked, unless there is one."""
+    _stage(window)
+    animation = bpy.context.scene.objects["Head"].animation_data
+    if animation is None or not animation.nla_tracks:
         yield from _bake(window)
 
 
@@ -144,21 +151,31 @@ def _layers(window: Window) -> Iterator[float]:
 
 
 def _sections(window: Window) -> Iterator[float]:
-    """Edit, Avatar and Style with all that they hold; faces in the library, and the menu in which they are chosen."""
+    """Edit, Avatar and Export with all that they hold."""
     yield from _baked(window)
+    yield from _animation(window)
+    yield from window.open_sidebar()
+    for name, shown in (("edit", {"edit"}), ("avatar", {"avatar", "export"})):
+        _arrange(shown)
+        yield from _sidebar(window, name)
+
+
+def _library(window: Window) -> Iterator[float]:
+    """Faces in the style library, and the menu in which they are chosen."""
+    _stage(window)
     speech = bpy.context.scene.objects["Head"].erlnet.speech
     with window.inside(_view(window)):
         for name, speech.style in STYLES.items():
             bpy.ops.erlnet.save_style(name=name, source="SETTINGS")
-        bpy.ops.erlnet.save_style(name="This take", source="MOTION")
     yield from _animation(window)
+    _arrange({"style"})
     yield from window.open_sidebar()
-    for name, shown in (("edit", {"edit"}), ("avatar", {"avatar", "export"}), ("style", {"style"})):
-        _arrange(shown)
-        yield from _sidebar(window, name)
-    yield from window.button(_view(window), "UI", "saved_style")
+    yield from _sidebar(window, "style")
+    # Blender does not say that the picture is a button, so it is looked for above the next one.
+    x, y = yield from window.button(_view(window), "UI", "erlnet.use_style")
+    yield from window.point(x, round(y + 90 * bpy.context.preferences.system.ui_scale))
     yield from window.click()
     yield from window.picture("style_menu", _view(window), keep_pointer=True)
 
 
-PARTS = {"states": _states, "layers": _layers, "sections": _sections}
+PARTS = {"states": _states, "layers": _layers, "sections": _sections, "library": _library}

@@ -67,9 +67,9 @@ class Window:
                 raise TimeoutError(f"waited for {what}")
             yield STEP_S
 
-    def drawn(self) -> Iterator[float]:
+    def drawn(self, times: int = 2) -> Iterator[float]:
         """Let everything be drawn, twice: panels that have just changed find their place in the second go."""
-        for _ in range(2):
+        for _ in range(times):
             for area in self.window.screen.areas:
                 area.tag_redraw()
             yield STEP_S
@@ -154,6 +154,9 @@ class Window:
         Args:
             wanted: what the button calls (`erlnet.start_here`) or the property that it shows (`saved_style`).
 
+        Returns:
+            The place.
+
         Raises:
             LookupError: no such button is in sight.
         """
@@ -169,7 +172,7 @@ class Window:
                 yield STEP_S
                 with self.inside(area, kind):
                     if wanted in _under_pointer():
-                        return
+                        return place
         raise LookupError(f"no button {wanted} in {area.type}")
 
 
