@@ -26,8 +26,10 @@ def icon_of(key: str, picture: np.ndarray) -> int:
         preview = _collection.new(key)
         height, width = picture.shape[:2]
         preview.image_size = (width, height)
-        upright = np.ascontiguousarray(picture[::-1]).view("<i4").ravel()
-        preview.image_pixels.foreach_set(upright)
+        # Blender's icons have their colours multiplied by alpha; straight ones have bright edges.
+        upright = picture[::-1].copy()
+        upright[..., :3] = upright[..., :3] * (upright[..., 3:] / 255)
+        preview.image_pixels.foreach_set(upright.view("<i4").ravel())
     return _collection[key].icon_id
 
 
