@@ -60,7 +60,9 @@ def _spectrum(samples: np.ndarray) -> Tensor:
     if count == 0:
         return torch.zeros(0, _FFT // 2 + 1)
     padded = torch.nn.functional.pad(signal[None], (_WINDOW // 2, _WINDOW))[0]
-    frames = padded.unfold(0, _WINDOW, HOP)[:count] * torch.hann_window(_WINDOW)
+    frames = padded.unfold(0, _WINDOW, HOP)[:count]
+    # A constant offset is no sound, yet the window would spread it over the lowest bands.
+    frames = (frames - frames.mean(-1, keepdim=True)) * torch.hann_window(_WINDOW)
     spectrum = torch.fft.rfft(frames, _FFT)
     return spectrum.real.square().add_(spectrum.imag.square())
 

@@ -9,7 +9,8 @@ from scipy.fft import irfft, next_fast_len, rfft
 from scipy.signal import butter, fftconvolve, sosfilt
 
 from ..features import SAMPLE_RATE_HZ
-from .sounds import level_one, music, noise
+from .music import music
+from .sounds import level_one, noise
 
 _SOUND_M_PER_S = 343.0
 _IMAGES = np.array([(x, y, z) for x in range(-2, 3) for y in range(-2, 3) for z in (-1, 0, 1)])
@@ -110,7 +111,7 @@ def beside_other_sounds(
         other = babble(voices, len(sound), random) if crowd else noise(len(sound), random)
         quietest_db = 8.0 if crowd else 0.0
         sound = sound + other * np.float32(level * 10 ** (-random.uniform(quietest_db, 42) / 20))
-    if random.random() < 0.15:
+    if random.random() < 0.2:
         sound = sound + music(len(sound), random) * np.float32(level * 10 ** (-random.uniform(5, 25) / 20))
     # No recording is digitally silent.
     return sound + noise(len(sound), random, "white") * np.float32(level * 10 ** (-random.uniform(45, 75) / 20))

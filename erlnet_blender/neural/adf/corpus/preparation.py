@@ -26,8 +26,8 @@ from ..features import MEL_BANDS, log_mel, mel_power, reference_level
 from .augmentation import Example, augmented, kind_of, noise_only
 from .folder import TRACKED, SpeechCorpus, TrackedMotion
 
-_REVISION = 6
-_NOISE_EVERY = 16
+_REVISION = 7
+_NOISE_EVERY = 8
 _CHUNK = 100
 _CROWD = 24
 _VERSIONS = 4

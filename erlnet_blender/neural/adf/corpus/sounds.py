@@ -1,4 +1,4 @@
-"""Sounds that are no speech: noises, music, and what people do with their voices besides speaking.
+"""Sounds that are no speech: noises, and what people do with their voices besides speaking.
 
 All are made here from random numbers, at 16 kHz, with an RMS level of 1 unless told otherwise. A person's own noises
 (laughter, cough, breath, smack) are labelled silence, mouth at rest: their visible shape cannot be told from the sound
@@ -7,15 +7,13 @@ by rules, and a mouth that articulates "ha ha" as words looks worse than one at 
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 import numpy as np
 from scipy.fft import irfft, next_fast_len, rfft, rfftfreq
 from scipy.signal import lfilter
 
 from ..features import SAMPLE_RATE_HZ
+from .music import add_at, music
 
-_SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 10), (0, 2, 3, 5, 7, 9, 10))
 NOISES = ("white", "pink", "brown", "fan", "hum", "random")
 _NOISE_SHARES = (0.3, 0.25, 0.2, 0.1, 0.05, 0.1)
 
@@ -63,70 +61,11 @@ def _hum(count: int, random: np.random.Generator) -> np.ndarray:
     )
 
 
-@lru_cache(maxsize=1)
-def _sine() -> np.ndarray:
-    return np.sin(2 * np.pi * np.arange(4096) / 4096).astype(np.float32)
-
-
-def music(count: int, random: np.random.Generator) -> np.ndarray:
-    """(count,) chords or a broken chord over a bass in a random key, often with drums."""
-    sound = np.zeros(count + SAMPLE_RATE_HZ, np.float32)
-    beat_s = 60 / random.uniform(60, 160)
-    key, scale = int(random.integers(36, 60)), _SCALES[random.integers(len(_SCALES))]
-    timbre = random.uniform(0.6, 2.2)
-    broken, drums = random.random() < 0.5, random.random() < 0.55
-    plucked = random.random() < 0.6
-    for bar in range(int(count / SAMPLE_RATE_HZ / (4 * beat_s)) + 1):
-        degree = int(random.choice([0, 3, 4, 5, 1]))
-        tones = [key + scale[(degree + 2 * k) % 7] + 12 * ((degree + 2 * k) // 7) for k in range(4)]
-        begin_s = bar * 4 * beat_s
-        _add(sound, begin_s, _note(tones[0] - 12, 4 * beat_s, timbre, plucked))
-        if broken:
-            for step in range(8):
-                tone = tones[int(random.integers(4))] + 12
-                _add(sound, begin_s + step * beat_s / 2, _note(tone, beat_s, timbre, plucked))
-        else:
-            for tone in tones[: int(random.integers(2, 5))]:
-                _add(sound, begin_s, 0.7 * _note(tone + 12, 4 * beat_s, timbre, plucked))
-        for step in range(8 if drums else 0):
-            _add(sound, begin_s + step * beat_s / 2, _drum(step, random))
-    return level_one(sound[:count])
-
-
-def _note(tone: int, duration_s: float, timbre: float, plucked: bool) -> np.ndarray:
-    frequency_hz = 440 * 2 ** ((tone - 69) / 12)
-    count = max(800, int(min(duration_s, 2.5) * SAMPLE_RATE_HZ))
-    wave = np.zeros(4096, np.float32)
-    for harmonic in range(1, min(12, int(7500 / frequency_hz)) + 1):
-        wave += _sine()[(np.arange(4096) * harmonic) % 4096] / harmonic**timbre
-    times_s = np.arange(count, dtype=np.float32) / SAMPLE_RATE_HZ
-    sound = wave[(times_s * np.float32(frequency_hz * 4096)).astype(np.int64) & 4095]
-    envelope = np.exp(-4 * times_s / duration_s) if plucked else np.minimum(1, times_s / 0.06)
-    envelope[-400:] *= np.linspace(1, 0, 400, dtype=np.float32)
-    return sound * envelope
-
-
-def _drum(step: int, random: np.random.Generator) -> np.ndarray:
-    times_s = np.arange(2400, dtype=np.float32) / SAMPLE_RATE_HZ
-    if step % 4 == 0:  # bass drum: a falling tone
-        return 2.0 * np.sin(2 * np.pi * (50 * times_s - 4 * np.exp(-25 * times_s))) * np.exp(-22 * times_s)
-    hiss = random.standard_normal(2400, dtype=np.float32)
-    if step % 4 == 2:
-        return 0.8 * hiss * np.exp(-25 * times_s)
-    return 0.3 * np.diff(hiss, prepend=0) * np.exp(-80 * times_s)
-
-
-def _add(sound: np.ndarray, begin_s: float, part: np.ndarray) -> None:
-    begin = int(begin_s * SAMPLE_RATE_HZ)
-    room = sound[begin : begin + len(part)]
-    room += part[: len(room)]
-
-
 def clicks(count: int, random: np.random.Generator) -> np.ndarray:
     """(count,) keys, knocks and bumps over a little noise."""
     sound = 0.05 * noise(count, random)
     for _ in range(int(count / SAMPLE_RATE_HZ * random.uniform(1, 6)) + 1):
-        _add(sound, random.uniform(0, count / SAMPLE_RATE_HZ), _ring(random.uniform(100, 4000), 0.03, random))
+        add_at(sound, random.uniform(0, count / SAMPLE_RATE_HZ), _ring(random.uniform(100, 4000), 0.03, random))
     return level_one(sound)
 
 
@@ -199,9 +138,9 @@ def not_speech(random: np.random.Generator, duration_s: float) -> np.ndarray:
     """A stretch without a word: noise, music, clicks, or somebody's laughter, coughs and breaths."""
     count = int(duration_s * SAMPLE_RATE_HZ)
     kind = random.random()
-    if kind < 0.3:
+    if kind < 0.22:
         return noise(count, random)
-    if kind < 0.6:
+    if kind < 0.62:
         return level_one(music(count, random) + random.uniform(0, 0.3) * noise(count, random))
     if kind < 0.75:
         return clicks(count, random)
@@ -209,6 +148,6 @@ def not_speech(random: np.random.Generator, duration_s: float) -> np.ndarray:
     place_s = random.uniform(0, 0.8)
     while place_s < duration_s:
         part = own_noise(random)
-        _add(sound, place_s, random.uniform(0.3, 1) * part)
+        add_at(sound, place_s, random.uniform(0.3, 1) * part)
         place_s += len(part) / SAMPLE_RATE_HZ + random.uniform(0.2, 1.5)
     return level_one(sound)

@@ -11,7 +11,7 @@ from ..corpus.preparation import Prepared
 from ..features import HIGHEST_HZ, LOWEST_HZ, mel_of_hz
 
 BATCH, WINDOW_FRAMES, REFERENCE_FRAMES = 8, 200, 200
-_POOL_SHARES = (0.3, 0.63, 0.07)
+_POOL_SHARES = (0.28, 0.62, 0.1)
 _TRACT_CHANGE = 0.15
 # In units of log-mel, of which one is 20 dB. Close microphones lift the bass so far that an r or l hums like an m.
 _COLOUR, _TILT = 0.15, 0.5
