@@ -10,8 +10,9 @@ import numpy as np
 
 from ....errors import ErlnetError
 from ....formats.atomic import write_bytes
-from ..corpus.augmentation import noise_only
 from ..corpus.folder import SpeechCorpus
+from ..corpus.music import music
+from ..corpus.sounds import noise
 from ..features import SAMPLE_RATE_HZ
 from ..predictor import SpeechToFace
 from .baselines import Baselines
@@ -23,7 +24,9 @@ from .style import style_figures
 from .sync import beat_alignment, lags, spoken_in_a_row
 from .truth import rule_made
 
-_NOISE_CLIPS = 8
+_NOISE_CLIPS, _MUSIC_CLIPS = 8, 24
+_MOVES = 0.05
+"""How far a channel opens the mouth before it is counted as moving."""
 _NOISE_DB = 15.0
 _RECORDED_KINDS = ("flite", "festival", "recorded")
 _STYLE_RECORDINGS = 200
@@ -52,6 +55,7 @@ class Evaluation:
         return {
             **_events(self.cases),
             "noise_motion": _noise_motion(self.model),
+            "music_motion": _music_motion(self.model),
             **({"alsa_false_closures": _events(strays)["events"]["closure_false"][0]} if strays else {}),
             "voices": self._by_voice(_events),
         }
@@ -187,5 +191,15 @@ def _kind(entry: dict) -> str:
 
 def _noise_motion(model: SpeechToFace) -> float:
     random = np.random.default_rng(20)
-    clips = [noise_only(random).samples for _ in range(_NOISE_CLIPS)]
-    return float(max(openness(model.move(model.listen(clip), NEUTRAL)).max() for clip in clips))
+    clips = [noise(4 * SAMPLE_RATE_HZ, random) for _ in range(_NOISE_CLIPS)]
+    return float(max(_opened(model, clip).max() for clip in clips))
+
+
+def _music_motion(model: SpeechToFace) -> float:
+    random = np.random.default_rng(21)
+    clips = [music(5 * SAMPLE_RATE_HZ, random) for _ in range(_MUSIC_CLIPS)]
+    return float(np.mean([_opened(model, clip) > _MOVES for clip in clips]))
+
+
+def _opened(model: SpeechToFace, sound: np.ndarray) -> np.ndarray:
+    return openness(model.move(model.listen(sound * np.float32(0.1)), NEUTRAL))

@@ -51,6 +51,8 @@ ROWS = (
     Row("recall, held-out setting", "voices.espeak-en-us.closure_recall", "≥ .95", ".3f",
         "English by two voice variants of espeak-ng that are held out"),
     Row("false, held-out setting", "voices.espeak-en-us.closure_false", "≤ .05", ".3f", ""),
+    Row("mouth moving in noise", "noise_motion", "0", ".3f", "largest opening of the mouth in 32 s of noises"),
+    Row("mouth moving in music", "music_motion", "0", ".3f", "share of the time that the mouth opens to music alone"),
     Row("LVE (ARTalk), mm", "lve", "least", ".2f",
         "root of the mean over frames of the squared distance of the frame's worst lip vertex"),
     Row("LVE (CodeTalker), mm²", "lve_codetalker", "least", ".2f", "the same without the root"),
