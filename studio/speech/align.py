@@ -22,7 +22,7 @@ from .spoken import Phone
 
 RATE_HZ = ALLISON_RATE_HZ
 _PADDING_S = 0.5
-_FRAMES_PER_S = 100
+FRAMES_PER_S = 100
 _FAINT = 1e-4
 
 
@@ -75,8 +75,8 @@ def aligned(samples: np.ndarray, text: str) -> list[Phone]:
     length_s, segments = len(samples) / RATE_HZ, []
     for word in found or ():
         for phone in word:
-            start_s = phone.start / _FRAMES_PER_S - _PADDING_S
-            end_s = min(start_s + phone.duration / _FRAMES_PER_S, length_s)
+            start_s = phone.start / FRAMES_PER_S - _PADDING_S
+            end_s = min(start_s + phone.duration / FRAMES_PER_S, length_s)
             segments.append((max(start_s, 0.0), end_s, ipa_of_arpabet(phone.name.lower())))
     return atomic_phones(segments)
 

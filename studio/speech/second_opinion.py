@@ -1,0 +1,97 @@
+"""How well another listener hears lip closures: PocketSphinx's phone recogniser, trained on thousands of real people.
+
+`python -m studio.speech.second_opinion build/corpus` prints, for every English voice of the splits `development` and
+`test`, recall and false share of m, b, p as `erlnet evaluate speech` counts them. It knows nothing of our voices, so
+a voice in which it hears few closures is one in which few can be heard.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections import defaultdict
+
+import numpy as np
+
+from erlnet_blender.errors import ErlnetError
+from erlnet_blender.neural.adf.corpus.folder import SpeechCorpus
+from erlnet_blender.neural.adf.evaluation.cases import SILENCE_S
+from erlnet_blender.neural.adf.evaluation.events import TOLERANCE_S, share
+
+from .align import FRAMES_PER_S, RATE_HZ, require_decoder
+
+_BILABIAL = {"M", "B", "P"}
+_FAINT = 1e-4
+
+
+def phone_recogniser():
+    """PocketSphinx without words: any phone may follow any other, as likely as in English.
+
+    Raises:
+        ErlnetError: the package is not installed.
+    """
+    require_decoder()
+    from pocketsphinx import Decoder, get_model_path  # pyright: ignore[reportMissingImports]
+
+    model = f"{get_model_path()}/en-us"
+    return Decoder(
+        samprate=RATE_HZ, hmm=f"{model}/en-us", allphone=f"{model}/en-us-phone.lm.bin", lw=2.0, beam=1e-20,
+        pbeam=1e-20, loglevel="FATAL",
+    )  # fmt: skip
+
+
+def closures_heard(recogniser, samples: np.ndarray) -> list[tuple[float, float]]:
+    """(start_s, end_s) of every m, b, p that is heard in 16 kHz samples."""
+    silence = np.random.default_rng(0).normal(0, _FAINT, int(SILENCE_S * RATE_HZ))
+    sound = np.concatenate([silence, samples, silence]).clip(-1, 1)
+    recogniser.start_utt()
+    recogniser.process_raw((sound * 32767).astype(np.int16).tobytes(), full_utt=True)
+    recogniser.end_utt()
+    return [
+        (segment.start_frame / FRAMES_PER_S - SILENCE_S, (segment.end_frame + 1) / FRAMES_PER_S - SILENCE_S)
+        for segment in recogniser.seg()
+        if segment.word in _BILABIAL
+    ]
+
+
+def opinion(corpus: SpeechCorpus, entries: list[dict]) -> dict:
+    """closure_recall, closure_false and the number of closures, of recordings."""
+    recogniser = phone_recogniser()
+    found = due_in_all = false = heard_in_all = 0
+    for entry in entries:
+        heard = closures_heard(recogniser, corpus.read(entry).samples)
+        due = [tuple(closure) for closure in entry["closures"]]
+        found += sum(_meets(closure, heard) for closure in due)
+        false += sum(not _meets(closure, due) for closure in heard)
+        due_in_all, heard_in_all = due_in_all + len(due), heard_in_all + len(heard)
+    return {
+        "closure_recall": share(found, due_in_all), "closure_false": share(false, heard_in_all),
+        "closures": due_in_all,
+    }  # fmt: skip
+
+
+def _meets(one: tuple[float, float], others: list[tuple[float, float]]) -> bool:
+    return any(one[0] < end + TOLERANCE_S and one[1] > start - TOLERANCE_S for start, end in others)
+
+
+def main() -> int:
+    """The command line; 0 = printed, 2 = no corpus or no PocketSphinx."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("corpus", help="folder of a speech corpus")
+    try:
+        corpus = SpeechCorpus(parser.parse_args().corpus)
+        voices = defaultdict(list)
+        for split in ("development", "test"):
+            for entry in corpus.entries(split):
+                if entry["language"].startswith("en") and entry["closures"]:
+                    voices[entry["voice"]].append(entry)
+        print(json.dumps({voice: opinion(corpus, entries) for voice, entries in sorted(voices.items())}, indent=1))
+    except ErlnetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
