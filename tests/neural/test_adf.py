@@ -21,6 +21,8 @@ from erlnet_blender.neural.adf.articulation import (
 )
 from erlnet_blender.neural.adf.checkpoint import default_weights_path, load_network
 from erlnet_blender.neural.adf.closure import believed_closures, rest_gate, runs
+from erlnet_blender.neural.adf.corpus.music import music
+from erlnet_blender.neural.adf.evaluation.events import openness
 from erlnet_blender.neural.adf.network.style_encoder import STYLE_SIZE
 from erlnet_blender.neural.adf.performance import at_frames
 from erlnet_blender.neural.adf.predictor import SpeechToFace
@@ -111,6 +113,13 @@ def test_silence_keeps_the_lips_shut_and_still(model, head, level):
     assert track.expr[:, speech].max() < 0.06
     assert track.neck_pose.std(0).max() > 1e-4  # the head goes on, gently
     assert "silent" in track.source
+
+
+def test_music_alone_seldom_opens_the_mouth(model):
+    random = np.random.default_rng(77)
+    clips = [music(5 * RATE_HZ, random) for _ in range(12)]
+    opened = [openness(model.move(model.listen(clip), preset_code("neutral"))) for clip in clips]
+    assert np.mean(np.concatenate(opened) > 0.05) < 0.05
 
 
 def test_pause_in_speech_rests(model, demo):
