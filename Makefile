@@ -75,8 +75,7 @@ head: setup  ## rebuild the default head and its hair
 speech: setup  ## synthesise the speech corpus and train ADF (needs the programs in docs/training/corpus.md; long)
 	$(BIN)/python -m pip install -q --disable-pip-version-check -e '.[studio]'
 	$(BIN)/python -m studio.speech -o build/corpus
-	$(BIN)/erlnet train speech build/corpus -o build/adf_first.safetensors --steps 7000
-	$(BIN)/erlnet train speech build/corpus -o build/adf.safetensors --steps 2800 --seed 1 --start build/adf_first.safetensors
+	$(BIN)/erlnet train speech build/corpus -o build/adf.safetensors --resume
 	cp build/adf.safetensors erlnet_blender/assets/adf.safetensors
 
 avatar: setup  ## render the default head and train the default avatar (long)

@@ -24,7 +24,7 @@ from .batches import Batches
 from .run import Run, Stage
 from .teacher import Teacher
 
-STEPS = {"speech": 9000, "style": 2500, "motion": 1200, "codes": 2000}
+STEPS = {"speech": 16000, "style": 2500, "motion": 1200, "codes": 2000}
 _GENTLER = 1 / 3
 
 
