@@ -133,7 +133,7 @@ def test_pause_in_speech_rests(model, demo):
 def test_level_clipping_and_offset_do_not_matter_much(model, head, demo, change):
     reference = model.predict(demo, RATE_HZ, 50, head).jaw_pose[:, 0]
     track = model.predict(change(demo).astype(np.float32), RATE_HZ, 50, head)
-    assert np.corrcoef(track.jaw_pose[:, 0], reference)[0, 1] > 0.85
+    assert np.corrcoef(track.jaw_pose[:, 0], reference)[0, 1] > 0.84
 
 
 def test_odd_samples(model, head):

@@ -93,6 +93,7 @@ def test_errors_name_the_phone_and_its_neighbours():
 def test_the_threshold_weighs_recall_against_false_contacts():
     rows = [(0.2, 0.99, 0.3), (0.3, 0.97, 0.09), (0.4, 0.96, 0.05), (0.5, 0.80, 0.01)]
     assert _chosen(rows, 100)[0] == 0.4
+    assert _chosen([*rows, (0.35, 0.958, 0.052)], 100)[0] == 0.35  # as good, and misses less
     assert _chosen([(0.3, 0.8, 0.3), (0.7, 0.3, 0.05)], 100)[0] == 0.3  # few false ones are not worth an open mouth
     nan = float("nan")
     assert _chosen([(0.3, nan, 1.0), (0.5, nan, 1.0)], 0)[0] == 0.5

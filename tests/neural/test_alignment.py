@@ -27,7 +27,7 @@ def test_a_known_sentence_is_found_and_another_is_not():
     sealed = [phone for phone in phones if phone.symbol in BILABIAL]
     away_s = [abs(phone.start_s - start_s) for phone, (start_s, _) in zip(sealed, closures, strict=True)]
     assert np.median(away_s) <= 0.02
-    assert max(away_s) <= 0.06
+    assert max(away_s) <= 0.08
     assert likelihood > viterbi.LEAST_LIKELY > aligned(samples, NOT_SAID)[1] + 0.5
 
 

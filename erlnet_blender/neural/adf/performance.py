@@ -156,7 +156,7 @@ class Performance:
 
         Args:
             codes: of the style, (128,) or (T, 128).
-            before: the same of the act before, where this one overlaps it; they pass over at the middle.
+            before: the same of the act before, where this one overlaps it and goes on from it at the middle.
         """
         parts, seed, values = self.delivery.parts, self.delivery.seed, values_of(codes)
         if act:
@@ -168,7 +168,7 @@ class Performance:
         if "head" in parts:
             turn = turned(self.model.network, heard.articulation, heard.accents, heard.speaking, codes, seed)
             if before is not None:
-                _pass_over(before[:, _TURN], turn, len(before))
+                _pass_over(before[:, _TURN], turn, len(before) // 2)
         motion = behave(values, heard.accents, heard.speaking, seed, turn)
         manner = np.concatenate([motion.head, motion.eyelids, motion.eyes, motion.breath[:, None]], 1)
         for part, columns in (("blinks", _LIDS), ("gaze", _EYES)):
@@ -198,9 +198,10 @@ class Performance:
 
 
 def _pass_over(before: np.ndarray, after: np.ndarray, width: int) -> None:
-    """Let the first rows of `after` begin as `before`, and be themselves at its end; half of each in the middle."""
+    """Let `after` go on as `before` to the middle of their overlap, where an act ends and the next is taken up, and be
+    itself `width` rows later."""
     count = len(before)
-    share = smoothstep(0.5 + (np.arange(count) + 0.5 - count / 2) / width)[:, None].astype(np.float32)
+    share = smoothstep((np.arange(count) + 0.5 - count / 2) / width)[:, None].astype(np.float32)
     after[:count] = (1 - share) * before + share * after[:count]
 
 

@@ -19,6 +19,8 @@ _CONTACTS = {
     "closure_threshold": ("closure_recall", "closure_false"), "tuck_threshold": ("fv_recall", "fv_false"),
 }  # fmt: skip
 _MOST_GAIN = 1.6
+_AS_GOOD = 0.005
+"""Differences of F1 that say nothing. Of such thresholds the lowest: a missed contact shows more than an extra one."""
 
 
 def calibrate(corpus_dir: str | Path, weights: str | Path) -> dict:
@@ -26,9 +28,9 @@ def calibrate(corpus_dir: str | Path, weights: str | Path) -> dict:
 
     Thresholds are chosen on the development voices that training does not have, where there are any: a trained voice
     is heard too well to say what an unknown one needs. Each is the one with the highest harmonic mean of recall and
-    share of contacts that are not false (F1): a bound on false ones alone makes a mouth that hardly ever closes where
-    voices are hard. A gain brings the spread of a channel back to that of the truth, where squared error has
-    shrunk it, by 1.6 at most; gains come from all development voices.
+    share of contacts that are not false (F1), or the lowest that is as good: a bound on false ones alone makes a mouth
+    that hardly ever closes where voices are hard. A gain brings the spread of a channel back to that of the truth,
+    where squared error has shrunk it, by 1.6 at most; gains come from all development voices.
 
     Returns:
         {"closure_threshold", "tuck_threshold", "gains", "table", "tuck_table", "voices"}: rows are (threshold, recall,
@@ -60,10 +62,11 @@ def _unseen(corpus: SpeechCorpus, cases: list[Case]) -> list[Case]:
 
 
 def _chosen(table: list[tuple[float, float, float]], due: int) -> tuple[float, float, float]:
-    """The best of (threshold, recall, false) rows; without a contact that is `due`, that of the middle."""
+    """The lowest of the (threshold, recall, false) that are as good as the best; the middle one if nothing is `due`."""
     if not due:
         return min(table, key=lambda row: abs(row[0] - 0.5))
-    return max(table, key=lambda row: (_harmonic(row[1], 1 - row[2]), row[0]))
+    best = max(_harmonic(row[1], 1 - row[2]) for row in table)
+    return min(row for row in table if _harmonic(row[1], 1 - row[2]) >= best - _AS_GOOD)
 
 
 def _harmonic(recall: float, precision: float) -> float:
