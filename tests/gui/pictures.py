@@ -7,6 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import bpy
 
@@ -23,6 +24,29 @@ def main(window: Window, *parts: str) -> Iterator[float]:
     for part in parts or PARTS:
         yield from PARTS[part](window)
     _arrange(TABS)
+
+
+class Slow:
+    """A job's client that hands on one piece of news at a time, and the rest only when the bake has been photographed.
+
+    Args:
+        enough: how far the job may be until then (0..1); beyond 1 nothing is held back.
+    """
+
+    def __init__(self, job: Any) -> None:
+        self.job, self.client, self.news, self.enough = job, job.client, [], 0.02
+
+    @property
+    def waits(self) -> bool:
+        """Whether there is news that is held back."""
+        return bool(self.news) and self.enough <= 1 and (self.job.fraction >= self.enough or self.news[0].is_last)
+
+    def poll(self, request_id: int) -> list:
+        self.news += self.client.poll(request_id)
+        return [] if self.waits or not self.news else [self.news.pop(0)]
+
+    def cancel(self, request_id: int) -> None:
+        self.client.cancel(request_id)
 
 
 def _view(window: Window) -> bpy.types.Area:
@@ -103,11 +127,10 @@ def _states(window: Window) -> Iterator[float]:
     with window.inside(_view(window)):
         bpy.ops.erlnet.bake_speech("INVOKE_DEFAULT")
     job = window.job()
-    # The bake goes on, but its news waits while it is photographed: a picture takes longer than the rest of the bake.
-    hear, job.poll = job.poll, lambda: job.fraction < 0.2 and hear()
-    yield from window.until(lambda: job.fraction >= 0.2, "a bake")
+    job.client = slow = Slow(job)
+    yield from window.until(lambda: slow.waits, "a bake")
     yield from _sidebar(window, "baking")
-    job.poll = hear
+    slow.enough = 2.0
     yield from window.until(lambda: window.job() is None, "the end of the bake")
     yield from _sidebar(window, "baked")
 
