@@ -55,6 +55,8 @@ def render(engine: str, path: Path, samples: int) -> np.ndarray:
     scene = bpy.context.scene
     scene.render.engine = engine
     scene.render.film_transparent = True
+    if hasattr(scene.render.image_settings, "media_type"):  # Blender 5.0 and later
+        scene.render.image_settings.media_type = "IMAGE"
     scene.render.image_settings.file_format = "PNG"
     scene.render.image_settings.color_mode = "RGBA"
     scene.render.filepath = str(path)
