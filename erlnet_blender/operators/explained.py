@@ -56,6 +56,15 @@ def object_mode_reason(context: bpy.types.Context) -> str:
     return "" if context.mode in ("OBJECT", "POSE") else "Leave edit mode first"
 
 
+def layers_reason(context: bpy.types.Context) -> str:
+    """Why there is no bake on a track of its own to work on; empty if there is one."""
+    from ..scene.layers import base_strip
+    from ..scene.rig import find_rig
+
+    reason = rig_reason(context)
+    return reason or ("" if base_strip(find_rig(context)) else "There are no layers: bake a voice first")
+
+
 def rig_reason(context: bpy.types.Context) -> str:
     """Why there is no rig to work on; empty if there is one."""
     from ..scene.rig import find_rig, rigs_of

@@ -5,9 +5,8 @@ from __future__ import annotations
 import bpy
 
 from ..scene.flatten import flatten
-from ..scene.layers import base_strip
 from ..scene.rig import find_rig
-from .explained import Explained, rig_reason
+from .explained import Explained, layers_reason
 from .waiting import busy_reason
 
 
@@ -21,8 +20,7 @@ class ERLNET_OT_flatten_layers(Explained, bpy.types.Operator):
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         """There must be a bake on a track of its own."""
-        reason = busy_reason() or rig_reason(context)
-        return reason or ("" if base_strip(find_rig(context)) else "There are no layers: bake a voice first")
+        return busy_reason() or layers_reason(context)
 
     def run(self, context: bpy.types.Context) -> None:
         """Sum up, with as many keys as the Bake panel says."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import bpy
 
-from ..scene.layers import EDITS, GENERATED, base_strip, is_muted, mute, solo
+from ..scene.layers import EDITS, GENERATED, is_muted, mute, solo
 from ..scene.rig import find_rig
-from .explained import Explained, rig_reason
+from .explained import Explained, layers_reason
 
 LAYERS = [
     (EDITS, "Edits", "The keys that you set, on top of what is generated"),
@@ -22,8 +22,7 @@ class _OfLayer(Explained):
     @classmethod
     def disabled_reason(cls, context: bpy.types.Context) -> str:
         """There must be layers."""
-        reason = rig_reason(context)
-        return reason or ("" if base_strip(find_rig(context)) else "There are no layers: bake a voice first")
+        return layers_reason(context)
 
 
 class ERLNET_OT_mute_layer(_OfLayer, bpy.types.Operator):

@@ -17,7 +17,7 @@ import numpy as np
 from erlnet_blender.errors import ErlnetError
 from erlnet_blender.neural.adf.corpus.folder import SpeechCorpus
 from erlnet_blender.neural.adf.evaluation.cases import SILENCE_S
-from erlnet_blender.neural.adf.evaluation.events import TOLERANCE_S, share
+from erlnet_blender.neural.adf.evaluation.events import near, share
 
 from .align import FRAMES_PER_S, RATE_HZ, require_decoder
 
@@ -58,21 +58,17 @@ def closures_heard(recogniser, samples: np.ndarray) -> list[tuple[float, float]]
 def opinion(corpus: SpeechCorpus, entries: list[dict]) -> dict:
     """closure_recall, closure_false and the number of closures, of recordings."""
     recogniser = phone_recogniser()
-    found = due_in_all = false = heard_in_all = 0
-    for entry in entries:
-        heard = closures_heard(recogniser, corpus.read(entry).samples)
-        due = [tuple(closure) for closure in entry["closures"]]
-        found += sum(_meets(closure, heard) for closure in due)
-        false += sum(not _meets(closure, due) for closure in heard)
-        due_in_all, heard_in_all = due_in_all + len(due), heard_in_all + len(heard)
+    return counted([(entry["closures"], closures_heard(recogniser, corpus.read(entry).samples)) for entry in entries])
+
+
+def counted(recordings: list[tuple[list, list]]) -> dict:
+    """The figures of `opinion` from (closures that are due, closures that are heard), (start_s, end_s) each."""
+    found = [near(*closure, heard) for due, heard in recordings for closure in due]
+    made = [near(*closure, due) for due, heard in recordings for closure in heard]
     return {
-        "closure_recall": share(found, due_in_all), "closure_false": share(false, heard_in_all),
-        "closures": due_in_all,
+        "closure_recall": share(sum(found), len(found)), "closure_false": share(made.count(False), len(made)),
+        "closures": len(found),
     }  # fmt: skip
-
-
-def _meets(one: tuple[float, float], others: list[tuple[float, float]]) -> bool:
-    return any(one[0] < end + TOLERANCE_S and one[1] > start - TOLERANCE_S for start, end in others)
 
 
 def main() -> int:

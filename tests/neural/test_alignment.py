@@ -9,7 +9,7 @@ import numpy as np
 import soundfile
 
 from erlnet_blender.neural.adf.articulation import PHONE_CLASSES
-from studio.speech import viterbi
+from studio.speech import second_opinion, viterbi
 from studio.speech.phones import BILABIAL, SILENCE
 from studio.speech.viterbi import _best, _traced, aligned
 
@@ -29,6 +29,12 @@ def test_a_known_sentence_is_found_and_another_is_not():
     assert np.median(away_s) <= 0.02
     assert max(away_s) <= 0.08
     assert likelihood > viterbi.LEAST_LIKELY > aligned(samples, NOT_SAID)[1] + 0.5
+
+
+def test_the_second_opinion_counts_as_the_evaluation_does():
+    due, heard = [[0.10, 0.20], [0.50, 0.60], [0.90, 0.95]], [(0.23, 0.30), (0.70, 0.80)]
+    figures = second_opinion.counted([(due, heard), ([], [(0.1, 0.2)])])
+    assert figures == {"closure_recall": 1 / 3, "closure_false": 2 / 3, "closures": 3}
 
 
 def test_more_phones_than_frames_are_not_found():

@@ -39,7 +39,7 @@ def events_of(case: Case, channel: str) -> list[Event]:
     """What was due and what was made of a contact; only made contacts that nothing explains are events not due."""
     curve, due = case.mouth[:, column(channel)], case.intervals(_EVENTS[channel])
     events = [Event(channel, a, b, True, bool(_around(curve, a, b).max(initial=0) > MADE)) for a, b in due]
-    return events + [Event(channel, a, b, False, True) for a, b in made(curve) if not _near(a, b, due)]
+    return events + [Event(channel, a, b, False, True) for a, b in made(curve) if not near(a, b, due)]
 
 
 def made(curve: np.ndarray) -> list[tuple[float, float]]:
@@ -47,7 +47,8 @@ def made(curve: np.ndarray) -> list[tuple[float, float]]:
     return [(start / CHANNEL_RATE_HZ, end / CHANNEL_RATE_HZ) for start, end in runs(curve > MADE)]
 
 
-def _near(start_s: float, end_s: float, intervals: list[tuple[float, float]]) -> bool:
+def near(start_s: float, end_s: float, intervals: list[tuple[float, float]]) -> bool:
+    """Whether a stretch comes within `TOLERANCE_S` of any of the intervals."""
     return any(a - TOLERANCE_S < end_s and b + TOLERANCE_S > start_s for a, b in intervals)
 
 
