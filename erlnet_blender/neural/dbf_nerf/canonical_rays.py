@@ -6,7 +6,7 @@ ray stays a straight ray: an origin and a direction per hit are all that its sam
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import torch
 from torch import Tensor
@@ -24,6 +24,7 @@ from .driving_mesh import (
     DrivingMesh,
     FrameGeometry,
 )
+from .hit_motion import NECK, HitMotion, Moves, PosedFrames
 from .ray_band import RayBand, interpolate
 
 HEIGHT_UNIT_M = 0.006
@@ -35,7 +36,7 @@ class Frames:
 
     Args:
         table: (frames · V, 19); neck: (frames, 3, 4); neck_pose: (frames, 3); coefficients: (frames, K);
-        origin: (frames, 3) camera, in the root's frame.
+        origin: (frames, 3) camera, in the root's frame; moves: what has changed since, while poses are being refined.
     """
 
     table: Tensor
@@ -43,6 +44,13 @@ class Frames:
     neck_pose: Tensor
     coefficients: Tensor
     origin: Tensor
+    moves: Moves | None = None
+
+    def moved(self, motion: HitMotion, now: PosedFrames, before: PosedFrames) -> Frames:
+        """The same frames, made for poses `before`, as they are `now`."""
+        moves = Moves(motion, now, before)
+        poses = {"neck": now.neck, "neck_pose": now.parameters[:, NECK], "coefficients": now.coefficients}
+        return replace(self, origin=moves.origins(self.origin), moves=moves, **poses)
 
     @classmethod
     def stack(cls, geometries: list[FrameGeometry], origins: list[Tensor]) -> Frames:
@@ -113,6 +121,9 @@ def canonical_rays(mesh: DrivingMesh, frames: Frames, frame: Tensor, band: RayBa
 
     corners = mesh.faces[face]
     posed = interpolate(frames.table, corners + frame[:, None] * len(mesh.constant), barycentric)
+    if frames.moves is not None:
+        posed = frames.moves.rows(frame, corners, barycentric, posed)
+        direction = frames.moves.directions(direction, frame)
     constant = interpolate(mesh.constant, corners, barycentric)
     weight = constant[:, HEAD_WEIGHT]
     normal = torch.nn.functional.normalize(posed[:, NORMAL], dim=1)

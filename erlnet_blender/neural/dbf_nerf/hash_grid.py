@@ -139,8 +139,6 @@ class HashGrid(nn.Module):
 
     low: Tensor
 
-    low: Tensor
-
     def __init__(
         self, low: np.ndarray, side: float, levels: int = 8, log2_table: int = 16, base: int = 16, finest: int = 256
     ) -> None:
@@ -150,6 +148,8 @@ class HashGrid(nn.Module):
         self.side = float(side)
         rows = self.levels[-1].offset + self.levels[-1].entries
         self.params = nn.Parameter(torch.empty(rows * FEATURES).uniform_(-1e-4, 1e-4))
+        self.shown: Tensor | None = None
+        """(levels,) how much of each level is seen, while training goes from coarse to fine; None: all of it."""
 
     @property
     def width(self) -> int:
@@ -159,4 +159,5 @@ class HashGrid(nn.Module):
     def forward(self, points: Tensor) -> Tensor:
         """(N, 3) points, metres, to (N, width) features: level-major."""
         unit = ((points - self.low) / self.side).clamp(0.0, 1.0)
-        return _Encode.apply(unit, self.params.view(-1, FEATURES), self.levels)
+        features = _Encode.apply(unit, self.params.view(-1, FEATURES), self.levels)
+        return features if self.shown is None else features * self.shown.repeat_interleave(FEATURES)

@@ -56,14 +56,17 @@ class RayPool:
 
     def draw(self, count: int, generator: torch.Generator) -> Tensor:
         """Numbers of `count` rays, more from where it matters."""
+
+        def some(group: Tensor, size: int) -> Tensor:
+            return group[torch.randint(len(group), (size,), generator=generator, device=generator.device)]
+
         parts, left = [], count
         for name, share in SHARES.items():
             group = self.groups[name]
             size = min(left, round(count * share)) if len(group) else 0
-            parts.append(group[torch.randint(len(group), (size,), generator=generator)] if size else group[:0])
+            parts.append(some(group, size) if size else group[:0])
             left -= size
-        anywhere = self.groups["anywhere"]
-        parts.append(anywhere[torch.randint(len(anywhere), (left,), generator=generator)])
+        parts.append(some(self.groups["anywhere"], left))
         return torch.cat(parts)
 
     def targets(self, chosen: Tensor) -> Tensor:
@@ -78,32 +81,47 @@ def premultiplied(rgba: Tensor) -> Tensor:
 
 
 def build_ray_pool(
-    mesh: DrivingMesh, dataset: CaptureDataset, shots: list[Shot], progress: Callable[[int, int], None] | None = None
+    mesh: DrivingMesh,
+    dataset: CaptureDataset,
+    shots: list[Shot],
+    progress: Callable[[int, int], None] | None = None,
+    most_rays: int | None = None,
+    seed: int = 0,
 ) -> RayPool:
     """Pose, rasterise and band every shot.
+
+    Args:
+        progress: called with how many shots are done, and of how many.
+        most_rays: keep at most about that many, drawn by chance from all shots alike; None: all.
 
     Raises:
         ErlnetError: a picture cannot be read, or no picture shows the head.
     """
     geometries, origins, bands, colours, numbers, fine = [], [], [], [], [], []
     missed = total = 0.0
+    generator = torch.Generator().manual_seed(seed)
+    most = most_rays // len(shots) if most_rays else None
     for number, shot in enumerate(shots):
         geometry = mesh.frame(dataset.track[shot.timestep])
-        view = View.from_camera(shot.camera, geometry.root)
+        view = View.from_camera(shot.camera, geometry.root, mesh.device)
         band = ray_band(mesh, geometry, view)
-        pixels = torch.as_tensor(dataset.picture(shot).copy()).reshape(-1, 4)
-        covered = torch.zeros(len(pixels), dtype=torch.bool)
+        pixels = torch.as_tensor(dataset.picture(shot).copy(), device=mesh.device).reshape(-1, 4)
+        covered = torch.zeros(len(pixels), dtype=torch.bool, device=mesh.device)
         covered[band.pixel] = True
         missed += float(pixels[~covered, 3].double().sum())
         total += float(pixels[:, 3].double().sum())
         detail = detailed_pixels(mesh, band, view)
-        fine.append(_fine(ray_band(mesh, geometry, finer(view), parts_of(detail, view)), detail, pixels, number, view))
+        dense = _thinned(detail, most // 8 if most else None, generator)
+        fine.append(_fine(ray_band(mesh, geometry, finer(view), parts_of(dense, view)), dense, pixels, number, view))
         band = band[~detail[band.pixel]]
+        if most is not None and len(band) > most:
+            kept = torch.randperm(len(band), generator=generator)[:most].sort().values
+            band = band[kept.to(mesh.device)]
         geometries.append(geometry)
         origins.append(view.origin)
         bands.append(band)
         colours.append(pixels[band.pixel])
-        numbers.append(torch.full((len(band),), number, dtype=torch.int16))
+        numbers.append(torch.full((len(band),), number, dtype=torch.int16, device=mesh.device))
         if progress:
             progress(number + 1, len(shots))
     band, rgba = RayBand.concatenate(bands), torch.cat(colours)
@@ -114,15 +132,27 @@ def build_ray_pool(
     return RayPool(frames, torch.cat(numbers), band, rgba, _groups(mesh, band, rgba), _join(fine), share)
 
 
+def _thinned(detail: Tensor, most: int | None, generator: torch.Generator) -> Tensor:
+    """At most that many of the pixels in a mask, by chance."""
+    chosen = torch.nonzero(detail)[:, 0]
+    if most is None or len(chosen) <= most:
+        return detail
+    kept = chosen[torch.randperm(len(chosen), generator=generator)[:most].to(chosen.device)]
+    return torch.zeros_like(detail).index_fill(0, kept, True)
+
+
 def _fine(band: RayBand, detail: Tensor, pixels: Tensor, number: int, view: View) -> FinePool:
     """The detailed pixels of one frame."""
     chosen = torch.nonzero(detail)[:, 0]
-    place = torch.full((len(detail),), -1, dtype=torch.int64)
-    place[chosen] = torch.arange(len(chosen))
+    here = {"dtype": torch.int64, "device": detail.device}
+    place = torch.full((len(detail),), -1, **here)
+    place[chosen] = torch.arange(len(chosen), **here)
     column, row = band.pixel % (FACTOR * view.width), torch.div(band.pixel, FACTOR * view.width, rounding_mode="floor")
-    rays = torch.full((len(chosen), FACTOR**2), -1, dtype=torch.int64)
-    rays[place[parents_of(band.pixel, view)], (row % FACTOR) * FACTOR + column % FACTOR] = torch.arange(len(band))
-    return FinePool(torch.full((len(band),), number, dtype=torch.int16), band, rays, pixels[chosen])
+    rays = torch.full((len(chosen), FACTOR**2), -1, **here)
+    corner = (row % FACTOR) * FACTOR + column % FACTOR
+    rays[place[parents_of(band.pixel, view)], corner] = torch.arange(len(band), **here)
+    numbers = torch.full((len(band),), number, dtype=torch.int16, device=detail.device)
+    return FinePool(numbers, band, rays, pixels[chosen])
 
 
 def _join(pools: list[FinePool]) -> FinePool:
@@ -140,14 +170,14 @@ def _join(pools: list[FinePool]) -> FinePool:
 
 def _groups(mesh: DrivingMesh, band: RayBand, rgba: Tensor) -> dict[str, Tensor]:
     head = mesh.head
-    face_vertex = torch.as_tensor(mask(head, "lips", "eye_region"))[mesh.source]
+    face_vertex = torch.as_tensor(mask(head, "lips", "eye_region"), device=mesh.device)[mesh.source]
     face_triangle = face_vertex[mesh.faces].any(1) | (mesh.part != SKIN)
     weight = mesh.constant[:, 3][mesh.faces].mean(1)
     neck_triangle = (weight > 0.02) & (weight < 0.98)
     alpha = rgba[:, 3]
     edge = ((alpha > 5) & (alpha < 250)) | band.double | ~band.solid
     chosen = {
-        "anywhere": torch.ones(len(band), dtype=torch.bool),
+        "anywhere": torch.ones(len(band), dtype=torch.bool, device=mesh.device),
         "face": band.solid & face_triangle[band.face],
         "neck": band.solid & neck_triangle[band.face],
         "edge": edge,
@@ -160,5 +190,5 @@ def describe(pool: RayPool) -> str:
     sizes = ", ".join(f"{name} {len(group):,}" for name, group in pool.groups.items())
     edges = f"pixels with edges {len(pool.fine.rays):,}"
     return (
-        f"rays: {sizes}; {edges}; alpha outside the band {100 * pool.missed:.3f} %; frames {len(np.unique(pool.frame))}"
+        f"rays: {sizes}; {edges}; alpha outside the band {100 * pool.missed:.3f} %; frames {len(pool.frames.origin)}"
     )
