@@ -104,11 +104,17 @@ def training_examples(corpus: SpeechCorpus, count: int) -> list[Example]:
     return [plain(corpus.read(entries[index]), SILENCE_S) for index in chosen]
 
 
-def case_of(model: SpeechToFace, corpus: SpeechCorpus, entry: dict, noise_db: float | None = None) -> Case:
-    """Listen to one recording, under white noise at `noise_db` (speech over noise, powers of the whole) if given."""
+def example_of(corpus: SpeechCorpus, entry: dict, noise_db: float | None = None) -> Example:
+    """One recording, under white noise at `noise_db` (speech over noise, powers of the whole) if given."""
     example = plain(corpus.read(entry), SILENCE_S)
     if noise_db is not None:
         example.samples = noisy(example.samples, noise_db, zlib.crc32(entry["name"].encode()))
+    return example
+
+
+def case_of(model: SpeechToFace, corpus: SpeechCorpus, entry: dict, noise_db: float | None = None) -> Case:
+    """Listen to one recording; noise as in `example_of`."""
+    example = example_of(corpus, entry, noise_db)
     heard = model.listen(example.samples)
     return Case(entry, example, heard, model.move(heard, NEUTRAL))
 
