@@ -23,13 +23,13 @@ _BRANCH_RATE, _LARGEST_ROTATION_RAD, _LARGEST_MOVE_M = 1e-3, 0.2, 0.02
 # Of each parameter: how far a step moves it at most (radians, metres, shares), and a small pull back to what was
 # given, for what the picture does not tell.
 _STEPS = (
-    (ROOT, 3e-4, 3e-3),
-    (TRANSLATION, 1e-4, 1e-2),
-    (NECK, 3e-4, 3e-3),
-    (JAW, 5e-4, 1e-2),
-    (EYES, 1e-3, 1e-2),
-    (LIDS, 2e-3, 1e-2),
-    (EXPRESSION, 3e-3, 3e-3),
+    (ROOT, 1e-3, 3e-3),
+    (TRANSLATION, 3e-4, 1e-2),
+    (NECK, 1e-3, 3e-3),
+    (JAW, 1e-3, 1e-2),
+    (EYES, 2e-3, 1e-2),
+    (LIDS, 5e-3, 1e-2),
+    (EXPRESSION, 5e-3, 3e-3),
 )
 
 

@@ -32,7 +32,7 @@ from .refinement import ENDS, STARTS, Refinement, level_weights
 _STATE_EVERY_S = 60.0
 _REPORT_EVERY_S = 15.0
 _FINE_SHARE = 0.4  # weight of the pixels with edges, a tenth as many as rays
-_POSES_EVERY = 3
+_POSES_EVERY = 2
 """Steps from one in which gradients reach the poses, which takes half as long again, to the next."""
 
 
@@ -62,11 +62,15 @@ class Run:
         self._grids = [part for part in network.modules() if isinstance(part, HashGrid)]
         grids = [value for name, value in network.named_parameters() if "grid" in name]
         others = [value for name, value in network.named_parameters() if "grid" not in name]
-        self.rates = [GRID_RATE * plan.rate, NETWORK_RATE * plan.rate]
-        groups: list[dict] = [{"params": grids, "lr": self.rates[0]}, {"params": others, "lr": self.rates[1]}]
+        groups: list[dict] = [
+            {"params": part, "lr": rate * plan.rate} for part, rate in ((grids, GRID_RATE), (others, NETWORK_RATE))
+        ]
         # eps far below the tiny gradients of rarely seen table rows, after instant-ngp
         self.optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99), eps=1e-15, fused=True)
         self.pose_optimizer = torch.optim.Adam(self.refinement.groups(), eps=1e-10) if self.refinement else None
+        for optimizer in (self.optimizer, self.pose_optimizer):
+            for group in optimizer.param_groups if optimizer else ():
+                group["initial_lr"] = group["lr"]
         # Every process of a crew draws rays of its own.
         self.generator = torch.Generator(device).manual_seed(plan.seed + 7919 * crew.rank)
         self.active = ActivePool(device)
@@ -144,9 +148,9 @@ class Run:
             optimizer.zero_grad(set_to_none=True)
         loss.backward()
         factor = self.plan.rate_factor(self.step, progress)
-        for group, rate in zip(self.optimizer.param_groups, self.rates, strict=True):
-            group["lr"] = rate * factor
         for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["initial_lr"] * factor
             self.crew.average_gradients([p for group in optimizer.param_groups for p in group["params"]])
             optimizer.step()
 
