@@ -18,10 +18,13 @@ from ...errors import ErlnetError
 from ...formats.atomic import atomic_path
 from ...formats.head_model import HeadModel, default_head_path
 from .driving_mesh import DrivingMesh
-from .field import DualBranchField, FieldConfig
+from .field import DualBranchField, RadianceField
+from .field_config import FieldConfig
+from .rival_fields import CompositeField, SingleField
 
 FORMAT = "erlnet-dbf-nerf-1"
 _MAX_BYTES = 1 << 30
+_FIELDS = {"fused": DualBranchField, "composite": CompositeField, "single": SingleField}
 
 
 def default_avatar_path() -> Path:
@@ -39,7 +42,7 @@ class Avatar:
         made: command, seed, figures and whatever else tells how it was made.
     """
 
-    field: DualBranchField
+    field: RadianceField
     band: np.ndarray
     head_id: str
     samples: int = 8
@@ -47,7 +50,7 @@ class Avatar:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write weights in half precision, whole or not at all."""
-        weights = {f"field.{name}": value.detach().cpu().half() for name, value in self.field.state_dict().items()}
+        weights = {f"field.{name}": value.detach().cpu().half() for name, value in self.field.lasting_weights().items()}
         tensors = {**weights, "band": torch.as_tensor(self.band, dtype=torch.float16)}
         metadata = {
             "format": FORMAT,
@@ -77,7 +80,7 @@ class Avatar:
                 if metadata.get("format") != FORMAT:
                     raise ValueError(f"its format is {metadata.get('format')!r}, not {FORMAT!r}")
                 tensors = {name: file.get_tensor(name).float() for name in file.keys()}  # noqa: SIM118
-            network = DualBranchField(FieldConfig.from_dict(json.loads(metadata["field"])))
+            network = field_of(FieldConfig.from_dict(json.loads(metadata["field"])))
             band = tensors.pop("band").numpy()
             weights = {name.removeprefix("field."): value for name, value in tensors.items()}
             _check_finite(weights)
@@ -123,16 +126,18 @@ def _check_finite(weights: dict[str, Tensor]) -> None:
             raise ValueError(f"{name} holds NaN or infinity")
 
 
-def new_field(mesh: DrivingMesh, **sizes: int) -> DualBranchField:
+def field_of(config: FieldConfig) -> RadianceField:
+    """An untrained network."""
+    return _FIELDS[config.branches](config)
+
+
+def new_field(mesh: DrivingMesh, **sizes: int | str | bool) -> RadianceField:
     """An untrained network that fits a driving mesh; `sizes` as in `FieldConfig`."""
     (head_low, head_side), (static_low, static_side) = mesh.head_box, mesh.static_box
-    return DualBranchField(
-        FieldConfig(
-            mesh.coefficient_count,
-            tuple(map(float, head_low)),
-            head_side,
-            tuple(map(float, static_low)),
-            static_side,
-            **sizes,
-        )
-    )
+    cubes = {
+        "head_low": list(map(float, head_low)),
+        "head_side": head_side,
+        "static_low": list(map(float, static_low)),
+        "static_side": static_side,
+    }
+    return field_of(FieldConfig.from_dict({"coefficients": mesh.coefficient_count, **cubes, **sizes}))

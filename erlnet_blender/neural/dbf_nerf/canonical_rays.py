@@ -70,8 +70,9 @@ class CanonicalRays:
 
     Args:
         head_origin, head_direction: (H, 3) in canonical space; static_origin, static_direction: (H, 3) in the
-            root's frame with the neck's bend undone; height: (H, 2) likewise for the height over the surface
-            in units of `HEIGHT_UNIT_M`.
+            root's frame with the neck's bend undone; rest_origin, rest_direction: (H, 3) where all of the skinning
+            is undone; camera: (H, 3) the rays as they are, in the root's frame, with direction `view`;
+            height: (H, 2) likewise for the height over the surface in units of `HEIGHT_UNIT_M`.
         head_weight: (H,) share of the head in the skinning; moved: (H,) how much the expression moves the place;
         shell: (H,) 1 where the surface itself is missed or lies behind, else 0.
         eye: (H,) 1 on the eyeballs, else 0.
@@ -83,6 +84,9 @@ class CanonicalRays:
     head_direction: Tensor
     static_origin: Tensor
     static_direction: Tensor
+    rest_origin: Tensor
+    rest_direction: Tensor
+    camera: Tensor
     height: Tensor
     head_weight: Tensor
     moved: Tensor
@@ -128,7 +132,8 @@ def canonical_rays(mesh: DrivingMesh, frames: Frames, frame: Tensor, band: RayBa
     weight = constant[:, HEAD_WEIGHT]
     normal = torch.nn.functional.normalize(posed[:, NORMAL], dim=1)
     neck = frames.neck[frame]
-    offset = frames.origin[frame] - posed[:, POSED]  # camera as seen from the hit
+    camera = frames.origin[frame]
+    offset = camera - posed[:, POSED]  # camera as seen from the hit
 
     def in_head(vector: Tensor) -> Tensor:
         return torch.einsum("hji,hj->hi", neck[:, :, :3], vector)
@@ -138,15 +143,19 @@ def canonical_rays(mesh: DrivingMesh, frames: Frames, frame: Tensor, band: RayBa
     # Where the neck bends, the surface slides in the head's own frame; on the rigid head `slide` is zero.
     skin = (mesh.part[face] == SKIN)[:, None]
     slide = torch.where(skin, in_head(posed[:, POSED] - neck[:, :, 3]) - posed[:, LOCAL], torch.zeros_like(offset))
-    head_origin = constant[:, CANONICAL] + slide + torch.einsum("hij,hj->hi", unwarp, head_offset)
+    unwarped_offset, unwarped_view = (torch.einsum("hij,hj->hi", unwarp, part) for part in (head_offset, head_view))
+    head_origin = constant[:, CANONICAL] + slide + unwarped_offset
     static_origin = constant[:, CANONICAL] + offset * (1 - weight) + head_offset * weight
     cosine = (direction * normal).sum(1)
     height = torch.stack([(offset * normal).sum(1), cosine], 1) / HEIGHT_UNIT_M
     rays_there = CanonicalRays(
         head_origin,
-        torch.einsum("hij,hj->hi", unwarp, head_view),
+        unwarped_view,
         static_origin,
         direction * (1 - weight) + head_view * weight,
+        constant[:, CANONICAL] + offset * (1 - weight) + unwarped_offset * weight,
+        direction * (1 - weight) + unwarped_view * weight,
+        camera,
         height,
         weight[:, 0],
         posed[:, MOVED][:, 0],
