@@ -13,9 +13,13 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from . import arguments
 from .errors import ErlnetError
+
+if TYPE_CHECKING:
+    from .formats.head_model import HeadModel
 
 # Everything that is not in the standard library is imported where it is needed, as in `cli`.
 
@@ -40,7 +44,7 @@ class Conversion:
 def add_arguments(command: argparse.ArgumentParser) -> None:
     """Declare the arguments of ``erlnet convert``."""
     command.add_argument("input", type=Path, metavar="INPUT")
-    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT.npz")
+    command.add_argument("-o", "--output", type=Path, required=True, metavar="OUT")
     command.add_argument("--json", action="store_true", help="print one JSON object")
     for conversion in CONVERSIONS:
         conversion.add_options(command.add_argument_group(conversion.kind))
@@ -104,6 +108,47 @@ def _refit_track(options: argparse.Namespace) -> dict:
     return fitted.figures()
 
 
+def _is_dataset(path: Path) -> bool:
+    """Nothing else is a folder; its reader says what is wrong with it."""
+    return path.is_dir()
+
+
+def _add_dataset_options(group: argparse._ArgumentGroup) -> None:
+    group.description = (
+        "Footage for `erlnet train avatar`, of GaussianAvatars, VHAP, INSTA, NeRFace, IMavatar, AD-NeRF, RAD-NeRF, "
+        "ER-NeRF, SyncTalk or GaussianTalker, into a folder OUT. Name the head that was tracked with --head; if the "
+        "avatar is to be of another one, with --from-head."
+    )
+    group.add_argument(
+        "--torso", choices=("still", "tracked"), default="still",
+        help="still (default): the neck turns and the torso does not; tracked: root and neck as in the dataset",
+    )  # fmt: skip
+
+
+def _convert_dataset(options: argparse.Namespace) -> dict:
+    """The capture; what was assumed on the way is printed."""
+    from .console import progress
+    from .formats.head_model import HeadModel, default_head_path
+    from .neural.dbf_nerf.datasets import as_capture
+
+    head, tracked_with = (_named_head(path) for path in (options.head, options.from_head))
+    if head is None and tracked_with is not None:
+        head = HeadModel.load(default_head_path())
+    with contextlib.nullcontext() if options.json else progress("converting") as shown:
+        capture, assumed = as_capture(options.input, options.output, head, tracked_with, options.torso, shown)
+    if capture.folder != options.output:
+        raise ErlnetError("This is a capture of ERLNet's own already", options.input, "train with it as it is")
+    return {"pictures": len(capture.shots), "moments": len(capture.track), "assumed": assumed}
+
+
+def _named_head(path: Path | None) -> HeadModel | None:
+    """A head of ours, or FLAME's own file converted on the way."""
+    from .formats.head_model import HeadModel
+    from .worker.flame_conversion import head_file_of
+
+    return None if path is None else HeadModel.load(head_file_of(path).path)
+
+
 def _is_head(path: Path) -> bool:
     """Anything that no other conversion claims may be a head; its reader says what is wrong with it."""
     return True
@@ -143,5 +188,6 @@ def _convert_head(options: argparse.Namespace) -> dict:
 # In the order of asking; the last one takes what is left.
 CONVERSIONS = (
     Conversion("track for another head", _is_track, _add_track_options, _refit_track),
+    Conversion("footage for an avatar", _is_dataset, _add_dataset_options, _convert_dataset),
     Conversion("FLAME head model", _is_head, _add_head_options, _convert_head),
 )

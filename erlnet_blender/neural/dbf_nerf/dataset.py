@@ -19,7 +19,8 @@ from ...camera import Camera
 from ...errors import ErlnetError
 from ...face_track import FaceTrack
 
-_MAKE = "make it with `python -m studio.capture`"
+_MAKE = "make it with `python -m studio.capture`, or from other data with `erlnet convert`"
+_MOST_PIXELS = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class CaptureDataset:
             shots = [_shot(folder, data, entry) for entry in data["frames"]]
         except OSError as error:
             raise ErlnetError(f"Not a capture ({error.strerror})", index, _MAKE) from error
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
             raise ErlnetError(f"Not a readable capture ({type(error).__name__}: {error})", index, _MAKE) from error
         if not shots:
             raise ErlnetError("The capture has no pictures", index, _MAKE)
@@ -78,12 +79,12 @@ class CaptureDataset:
 
         try:
             with Image.open(shot.path) as image:
-                pixels = np.asarray(image.convert("RGBA"))
+                if image.size != (shot.camera.width, shot.camera.height):
+                    what = f"The picture is {image.width} x {image.height}, not its camera's size"
+                    raise ErlnetError(what, shot.path, _MAKE)
+                return np.asarray(image.convert("RGBA"))
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-            raise ErlnetError(f"Cannot read a picture ({error})", shot.path, "render it again") from error
-        if pixels.shape[:2] != (shot.camera.height, shot.camera.width):
-            raise ErlnetError(f"The picture is {pixels.shape[1]} x {pixels.shape[0]}, not its camera's size", shot.path)
-        return pixels
+            raise ErlnetError(f"Cannot read a picture ({error})", shot.path, _MAKE) from error
 
 
 def _shot(folder: Path, data: dict, entry: dict) -> Shot:
@@ -91,15 +92,11 @@ def _shot(folder: Path, data: dict, entry: dict) -> Shot:
     matrix = np.asarray(value["transform_matrix"], np.float64)
     if matrix.shape != (4, 4) or not np.isfinite(matrix).all():
         raise ValueError("transform_matrix is not a finite 4 x 4 matrix")
-    camera = Camera(
-        matrix,
-        float(value["fl_x"]),
-        float(value["fl_y"]),
-        float(value["cx"]),
-        float(value["cy"]),
-        int(value["w"]),
-        int(value["h"]),
-    )
+    lens = [float(value[name]) for name in ("fl_x", "fl_y", "cx", "cy")]
+    width, height = int(value["w"]), int(value["h"])
+    if not (np.isfinite(lens).all() and min(lens[:2]) > 0 and min(width, height) > 0 and width * height < _MOST_PIXELS):
+        raise ValueError("a camera's focal lengths, principal point or size cannot be")
+    camera = Camera(matrix, *lens, width, height)
     path = (folder / value["file_path"]).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise ValueError(f"file_path {value['file_path']!r} leaves the folder")

@@ -1,8 +1,8 @@
 """Which way a dataset's camera matrices are meant: from or to the camera, and with whose axes.
 
 The four usual readings of one matrix put the camera in four different places. A head is seen upright, in front of the
-camera and within the picture, and of the four only the right one shows it so; the reading that a dialect documents is
-taken if it does, else the one that does.
+camera and within the picture; the reading that a dialect documents is taken if it shows it so, else the one that does
+and has it nearest to the pictures' middle.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from ....camera import Camera
 from .folder import Folder
 
 _ENOUGH = 0.8
-_MARGIN = 0.5
 _FLIP = np.diag([1.0, -1.0, -1.0, 1.0])
 
 
@@ -77,24 +76,28 @@ def settle(
     Raises:
         ErlnetError: no reading shows the head.
     """
-    others = [convention for convention in CONVENTIONS if convention != documented]
-    for convention in (documented, *others):
-        placed = convention.world_from_camera(matrices)
-        if _shown(placed, lenses, heads) >= _ENOUGH:
-            cameras = [lens.camera(matrix) for lens, matrix in zip(lenses, placed, strict=True)]
-            usual = "" if convention == documented else f", though {documented} is usual: only so is the head seen"
-            return cameras, f"cameras: {convention}{usual}"
-    what = "However the cameras' matrices are read, they do not show an upright head"
-    raise folder.refuse(what, "", "check that cameras and head parameters belong together")
+    shown = {reading: _shown(reading.world_from_camera(matrices), lenses, heads) for reading in CONVENTIONS}
+    good = [reading for reading in CONVENTIONS if shown[reading][0] >= _ENOUGH]
+    if not good:
+        what = "However the cameras' matrices are read, they do not show an upright head"
+        raise folder.refuse(what, "", "check that cameras and head parameters belong together")
+    chosen = documented if documented in good else min(good, key=lambda reading: shown[reading][1])
+    placed = chosen.world_from_camera(matrices)
+    cameras = [lens.camera(matrix) for lens, matrix in zip(lenses, placed, strict=True)]
+    usual = "" if chosen == documented else f", though {documented} is usual: that does not show the head"
+    return cameras, f"cameras: {chosen}{usual}"
 
 
-def _shown(world_from_camera: np.ndarray, lenses: list[Lens], heads: np.ndarray) -> float:
-    """The share of shots that see the head's middle in front of them, in the picture, and the right way up."""
+def _shown(world_from_camera: np.ndarray, lenses: list[Lens], heads: np.ndarray) -> tuple[float, float]:
+    """The share of shots that see the head's middle in front of them, in the picture, and the right way up.
+
+    And how far it is from the picture's middle, the median in pictures.
+    """
     inside = np.linalg.inv(world_from_camera) @ heads
     place, up = inside[:, :3, 3], inside[:, :3, 1]
     lens = np.array([[one.focal_x, one.focal_y, one.centre_x, one.centre_y, *one.size] for one in lenses])
     ahead = place[:, 2] < -1e-3
     depth = np.where(ahead, -place[:, 2], 1.0)
     at = lens[:, 2:4] + lens[:, :2] * place[:, :2] / depth[:, None] * [1, -1]
-    within = ((at > -_MARGIN * lens[:, 4:]) & (at < (1 + _MARGIN) * lens[:, 4:])).all(1)
-    return float((ahead & within & (up[:, 1] > 0)).mean())
+    off = np.abs(at / lens[:, 4:] - 0.5).max(1)
+    return float((ahead & (off < 0.5) & (up[:, 1] > 0)).mean()), float(np.median(off))

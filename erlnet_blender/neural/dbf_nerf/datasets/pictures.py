@@ -16,6 +16,7 @@ PNG, MASK, PARSING, BACKGROUND = "the pictures' own alpha", "mask pictures", "pa
 _BACKGROUND_STEP = 24
 """How far a pixel's colour must be from the empty background's to be the person, of 255; JPEG strays by less."""
 _LAID_OVER_STEP = 3.0
+_BORDER = 4
 
 
 @dataclass(frozen=True)
@@ -40,10 +41,13 @@ def picture_size(path: Path) -> tuple[int, int]:
         with warnings.catch_warnings(), Image.open(path, formats=FORMATS) as opened:
             warnings.simplefilter("ignore")
             width, height = opened.size
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, SyntaxError) as error:
         raise _unreadable(path, error) from error
+    except Image.DecompressionBombError:
+        width = height = MAX_PIXELS
     if width * height > MAX_PIXELS:
-        raise ErlnetError(f"The picture has {width} x {height} pixels", path, f"at most {MAX_PIXELS} are read")
+        what = f"The picture has more than {MAX_PIXELS // 10**6} million pixels"
+        raise ErlnetError(what, path, "make the dataset again, smaller")
     return width, height
 
 
@@ -91,7 +95,9 @@ def straight_rgba(picture: Path, cutout: Cutout, size: tuple[int, int]) -> np.nd
 def _differing(colour: np.ndarray, empty: np.ndarray) -> np.ndarray:
     """(H, W) 255 where the largest thing that differs from the background is, without holes."""
     differs = np.abs(colour.astype(int) - empty).max(-1) > _BACKGROUND_STEP
-    differs = ndimage.binary_closing(ndimage.median_filter(differs, 3), iterations=2)
+    # Beyond the picture's border it goes on as it ends there.
+    differs = np.pad(ndimage.median_filter(differs, 3), _BORDER, "edge")
+    differs = ndimage.binary_closing(differs, iterations=2)[_BORDER:-_BORDER, _BORDER:-_BORDER]
     labels = np.zeros(differs.shape, np.int32)
     if ndimage.label(differs, output=labels):
         differs = ndimage.binary_fill_holes(labels == 1 + np.bincount(labels.ravel())[1:].argmax())

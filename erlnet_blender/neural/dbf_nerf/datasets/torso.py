@@ -3,8 +3,8 @@
 They turn FLAME as a whole, or the camera about it, and so would turn the shoulders with the face. DBF-NeRF's static
 branch owns the torso in the rig's frame, and the head turns by the neck joint. Hence the head's motion, which is known,
 is divided anew: the root stands still, the neck turns, and what is left, how the neck's joint moves from place to
-place, moves the root, since a person who sways takes the shoulders along. The skull stays where it was in every picture.
-What the torso's own bearing is nobody knows; it is taken to be the head's on average.
+place, moves the root, since a person who sways takes the shoulders along. The skull stays where it was in every
+picture. What the torso's own bearing is nobody knows; it is taken to be the head's on average.
 """
 
 from __future__ import annotations

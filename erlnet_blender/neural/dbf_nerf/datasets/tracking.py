@@ -41,7 +41,8 @@ _JAW_LOW, _JAW_HIGH, _GAZE_LIMIT = [0.0, -0.1, -0.1], [0.6, 0.1, 0.1], 0.6
 _TURN_SIGMA_RAD, _SHIFT_SIGMA_M = np.deg2rad(1.0), 0.003
 _FREE = 100.0
 _PLACE_SIGMA_M, _ORIGIN_SIGMA_M, _SCALE_SIGMA = 0.02, 0.08, 0.1
-_CHUNK, _ROUNDS, _FREE_ROUNDS = 16, 8, 25
+_CHUNK, _ROUNDS, _FREE_ROUNDS = 64, 8, 25
+_SETTLED = 1e-3
 _STEP = 1e-6
 _EYES = [JOINTS.index("left_eye"), JOINTS.index("right_eye")]
 _JAW = JOINTS.index("jaw")
@@ -205,9 +206,12 @@ class _Fit:
             scaled = H + torch.diag_embed(damping * H.diagonal(dim1=-2, dim2=-1))
             tried = values + minimise(scaled, g, self._low - values, self._high - values)
             moved = residuals(tried)
-            better = moved.square().sum(1, keepdim=True) < still.square().sum(1, keepdim=True)
+            cost, lower = still.square().sum(1, keepdim=True), moved.square().sum(1, keepdim=True)
+            better = lower < cost
             values, still = torch.where(better, tried, values), torch.where(better, moved, still)
             damping = torch.where(better, damping / 5, damping * 5)
+            if bool(((cost - lower).abs() < _SETTLED * cost).all()):
+                break
         return values
 
     def placed_freely(self, faces: list[Face], cameras: list[Camera]) -> np.ndarray:
