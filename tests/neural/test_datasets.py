@@ -201,6 +201,7 @@ def test_heads_that_are_not_flame_are_tracked(tmp_path, head, talking, kind):
     for shot in capture.shots:
         wrong = (capture.picture(shot)[..., 3] > 0) != talking.alpha(shot.timestep)
         assert wrong.mean() < (1e-9 if kind == "rad" else 0.02)
+    assert "cameras: camera-to-world with OpenGL axes" in notes
     assert ("none was found in 1 pictures" in "\n".join(notes)) == (kind == "rad")
 
 
@@ -257,11 +258,30 @@ def test_a_real_face_is_tracked(tmp_path, head):
     assert np.ptp(rolls) == pytest.approx(16, abs=3)
 
 
+def test_sequences_that_were_joined(tmp_path, rough, short):
+    """GaussianAvatars trains on a folder of indexes that name files of the sequences beside it."""
+    write_gaussian_avatars(tmp_path / "data/EMO-1", short)
+    (tmp_path / "data/UNION").mkdir()
+    for index in (tmp_path / "data/EMO-1").glob("transforms_*.json"):
+        data = json.loads(index.read_text())
+        for frame in data["frames"]:
+            for name in ("file_path", "fg_mask_path", "flame_param_path"):
+                frame[name] = f"../EMO-1/{frame[name]}"
+        (tmp_path / "data/UNION" / index.name).write_text(json.dumps(data))
+    (tmp_path / "data/UNION/sequences_trainval.txt").write_text("EMO-1\n")
+    capture, _ = as_capture(tmp_path / "data", tmp_path / "capture", rough)
+    assert off_px(capture, short, rough, skull(rough)) < 0.1
+    with pytest.raises(ErlnetError, match="choose the folder above"):
+        as_capture(tmp_path / "data/UNION", tmp_path / "other", rough)
+
+
 def test_other_heads_take_over(tmp_path, head, other_head):
     """Coefficients of one head, and the avatar on another: the face stays where it is seen."""
     shot = film(other_head, 3, seed=1)
     quiet = replace(shot.track, expr=0.2 * shot.track.expr[:, :30], shape=np.zeros(0), jaw_pose=np.zeros(0))
-    shot = replace(shot, track=quiet, vertices=posed(other_head, quiet), cameras=[looking(0.1, 0.0)])
+    quiet.translation += np.float32([0.6, 0.3, -0.4])  # a world whose middle is not the head
+    cameras = [looking(0.1, 0.0, target=(0.6, 0.28, -0.4)), looking(-0.3, 0.1, target=(0.6, 0.28, -0.4))]
+    shot = replace(shot, track=quiet, vertices=posed(other_head, quiet), cameras=cameras)
     write_gaussian_avatars(tmp_path / "data", shot)
     with pytest.raises(ErlnetError, match="which one was not said"):
         as_capture(tmp_path / "data", tmp_path / "capture")
@@ -270,9 +290,9 @@ def test_other_heads_take_over(tmp_path, head, other_head):
     assert "refitted from" in "\n".join(notes)
     ours, theirs = correspondence(head).landmarks[:468], correspondence(other_head).landmarks[:468]
     vertices = posed(head, capture.track)
-    for seen in capture.shots:
+    for number, seen in enumerate(capture.shots):
         found = project(seen.camera, ours.on(vertices[seen.timestep], head.faces))
-        truth = project(shot.cameras[0], theirs.on(shot.vertices[seen.timestep], other_head.faces))
+        truth = project(shot.cameras[number % 2], theirs.on(shot.vertices[seen.timestep], other_head.faces))
         assert np.sqrt(((found - truth) ** 2).sum(1).mean()) < 0.5
 
 

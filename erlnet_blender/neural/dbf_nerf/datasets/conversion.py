@@ -206,9 +206,11 @@ def _made(out: Path) -> dict:
 def _digest(folder: Path, wish: _Wish) -> str:
     """Changes with the dataset's indexes and with all that is asked for."""
     digest = hashlib.sha256(f"{VERSION} {wish.head.id} {wish.tracked_with.id} {wish.torso}".encode())
-    for path in sorted([*folder.glob("*.json"), *folder.glob("*/flame_params.json")]):
+    patterns = ("*.json", "*/flame_params.json", "*/transforms*.json")
+    for path in sorted(path for pattern in patterns for path in folder.glob(pattern)):
         if path.is_file():
-            digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+            with path.open("rb") as file:
+                digest.update(path.name.encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()
 
 

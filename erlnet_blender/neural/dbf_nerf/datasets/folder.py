@@ -22,12 +22,13 @@ class Folder:
     """A dataset's folder.
 
     Args:
-        path: where it is; what it names is only ever opened inside it.
+        path: where its index is; root: the folder that the user chose, `path` if left out. What the dataset names is
+            only ever opened inside it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, root: Path | None = None) -> None:
         self.path = Path(path)
-        self._root = self.path.resolve()
+        self._root = (root or self.path).resolve()
 
     def refuse(self, what: str, where: object = "", remedy: str = "make the dataset again") -> ErlnetError:
         """The error to raise: what is wrong, with a file of this folder or with the folder."""
@@ -46,7 +47,8 @@ class Folder:
         except (OSError, ValueError, RuntimeError) as error:
             raise self.refuse(f"{str(name)[:60]!r} is not the name of a file", where) from error
         if not path.is_relative_to(self._root):
-            raise self.refuse(f"The name {name[:60]!r} leaves the folder", where, "use data whose files lie inside it")
+            remedy = "use data that lies inside it (of sequences that GaussianAvatars joined, choose the folder above)"
+            raise self.refuse(f"The name {name[:60]!r} leaves the folder", where, remedy)
         return path
 
     def existing(self, name: str, where: object = "", what: str = "file") -> Path:

@@ -3,6 +3,9 @@
 transforms_train.json, _val, _test   frames: file_path, fg_mask_path, flame_param_path, timestep_index, transform_matrix
                                      (camera-to-world, OpenGL), fl_x … of each picture
 flame_param/00000.npz                rotation, translation, neck_pose, jaw_pose, eyes_pose, shape, expr, static_offset
+
+Several sequences are joined by a folder of indexes beside them, whose names lead through the folder above: then that
+is what the user chooses.
 """
 
 from __future__ import annotations
@@ -25,13 +28,24 @@ from .torso import head_poses
 
 _PARAMETERS = ("expr", "jaw_pose", "neck_pose", "rotation", "translation", "eyes_pose", "eyelids", "shape")
 _MOST_TIMESTEPS = 1_000_000
+_JOINED = "sequences_trainval.txt"
+
+
+def _home(folder: Folder) -> Folder | None:
+    """Where the index is: here, or in the folder inside that joins several sequences beside it (../NAME/images/…)."""
+    if "flame_param_path" in first_frame(folder):
+        return folder
+    joins = [path.parent for path in sorted(folder.path.glob(f"*/{_JOINED}")) if path.is_file()]
+    inner = Folder(joins[0], folder.path) if len(joins) == 1 else None
+    return inner if inner is not None and "flame_param_path" in first_frame(inner) else None
 
 
 def _recognises(folder: Folder) -> bool:
-    return "flame_param_path" in first_frame(folder)
+    return _home(folder) is not None
 
 
 def _read(folder: Folder, head: HeadModel, progress: Progress) -> Footage:
+    folder = _home(folder) or folder
     found = entries(folder)
     steps = [int(number(folder, f.get("timestep_index"), "timestep_index", w, 0, _MOST_TIMESTEPS)) for f, _, w in found]
     place = numbered(steps)
