@@ -112,6 +112,12 @@ def parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--by-codes", type=arguments.names, metavar="A,B", help="speech: of expression and head, what to make by codes"
     )
+    avatar = train.add_argument_group("avatar")
+    avatar.add_argument("--head", type=Path, metavar="H", help="head of the avatar (.npz), default: the shipped one")
+    avatar.add_argument("--from-head", type=Path, metavar="H", help="FLAME head that the dataset was tracked with")
+    avatar.add_argument("--torso", choices=("still", "tracked"), default="still", help="see the manual")
+    avatar.add_argument("--refine-poses", action="store_true", help="let poses and FLAME parameters move, too")
+    avatar.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 
     figures.add_arguments(command("evaluate", figures.evaluate, "the figures that the documentation quotes"))
 
@@ -190,10 +196,27 @@ def _train(options: argparse.Namespace) -> None:
             for name in ("start", "seed", "stages", "splits", "contrast", "by_codes")
             if (value := getattr(options, name)) is not None
         }
+        train(options.data, options.output, resume=options.resume, **chosen)
     else:
-        from .neural.dbf_nerf.training import train
-    train(options.data, options.output, resume=options.resume, **chosen)
+        _train_avatar(options, chosen)
     print(options.output)
+
+
+def _train_avatar(options: argparse.Namespace, chosen: dict) -> None:
+    """Train on a capture, or on a dataset of another project, which becomes one beside the output first."""
+    from .formats.head_model import HeadModel
+    from .neural.dbf_nerf.datasets import as_capture
+    from .neural.dbf_nerf.training import train
+
+    head = HeadModel.load(options.head) if options.head else None
+    tracked_with = HeadModel.load(options.from_head) if options.from_head else None
+    converted = options.output.with_suffix(".capture")
+    with progress("converting") as shown:
+        capture, assumed = as_capture(options.data, converted, head, tracked_with, options.torso, shown)
+    for line in assumed:
+        print(line)
+    chosen |= {"refine_poses": options.refine_poses, "device": options.device, "seed": options.seed or 0}
+    train(capture.folder, options.output, resume=options.resume, head=head, **chosen)
 
 
 def _doctor(options: argparse.Namespace) -> None:

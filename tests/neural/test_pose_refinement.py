@@ -108,13 +108,19 @@ def test_levels_open_from_coarse_to_fine():
     assert (late == 1).all()
 
 
-def test_branch_starts_at_the_given_poses(mesh):
-    given = track(mesh)
-    refinement = Refinement(mesh, given, torch.rand(1, 4, 64, 64))
-    torch.testing.assert_close(refinement.parameters_now(), parameters_of(mesh, given))
-    refinement.parameters_now()[:, NECK].sum().backward()
-    assert refinement.branch.say[-1].bias.grad.abs().max() > 0
+def test_branch_starts_at_the_given_poses_and_never_moves_all_frames_alike(mesh):
+    given = FaceTrack.joined([track(mesh), track(mesh, neck_pose=[0.0, -0.2, 0.1])])
+    refinement = Refinement(mesh, given, torch.rand(2, 4, 64, 64))
+    start = parameters_of(mesh, given)
+    torch.testing.assert_close(refinement.parameters_now(), start)
+    refinement.parameters_now()[0, NECK].sum().backward()
+    assert refinement.branch.say[-1].weight.grad.abs().max() > 0
     assert refinement.residual.grad.abs().max() > 0
+    with torch.no_grad():
+        refinement.residual[0] += 10
+    moved = refinement.parameters_now().detach() - start
+    assert moved[0, NECK].abs().min() > 0
+    torch.testing.assert_close(moved[:, NECK].mean(0), torch.zeros(3), atol=1e-6, rtol=0)
 
 
 def test_active_pool_keeps_the_worst_and_forgets_what_got_better():
@@ -152,12 +158,12 @@ def test_disturbed_poses_are_recovered(tmp_path, mesh):
     off.save(tmp_path / "track.npz")
     train(
         tmp_path, tmp_path / "avatar.safetensors", refine_poses=True, head=mesh.head, threads=1, rays=512, samples=4,
-        steps=300, report=lambda line: None,
+        steps=400, report=lambda line: None,
         sizes={"levels": 6, "head_log2_table": 12, "static_log2_table": 12, "head_finest": 64, "static_finest": 64},
     )  # fmt: skip
     found = FaceTrack.load(tmp_path / "avatar.track.npz")
     before, after = (np.median(turned_by_deg(where.neck_pose, truth.neck_pose)) for where in (off, found))
-    assert after < 0.7 * before
+    assert after < 0.75 * before
 
 
 def turned_by_deg(first: np.ndarray, second: np.ndarray) -> np.ndarray:

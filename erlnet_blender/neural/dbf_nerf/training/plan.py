@@ -23,7 +23,6 @@ class TrainingPlan:
         head_only: weight of the loss of the head branch's own picture.
         active_pool: spend a share of each batch on the rays that were worst lately.
         refine_poses: let head poses and FLAME parameters of the training frames move, too.
-        shrink_band: bring the reach of each vertex down to what the picture needs, while training.
         patience: end the run when this many looks at held-out pictures in a row brought nothing; None: never.
         frames_at_once, rays_at_once: how much of the capture lies in memory; the rest takes turns.
     """
@@ -41,7 +40,6 @@ class TrainingPlan:
     head_only: float = 0.0
     active_pool: bool = True
     refine_poses: bool = False
-    shrink_band: bool = True
     patience: int | None = None
     frames_at_once: int = 400
     rays_at_once: int = 24_000_000

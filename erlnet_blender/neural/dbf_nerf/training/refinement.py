@@ -19,17 +19,17 @@ PICTURE = 64  # side of what the branch sees, pixels
 STARTS, ENDS = 0.05, 0.95
 """Share of the run before poses may move, since an empty field knows nothing of them, and after which they stay."""
 _LEVELS_OPEN = 0.35
-_BRANCH_RATE, _LARGEST_ROTATION_RAD, _LARGEST_MOVE_M = 1e-3, 0.2, 0.02
+_BRANCH_RATE, _LARGEST_ROTATION_RAD, _LARGEST_MOVE_M = 3e-4, 0.1, 0.01
 # Of each parameter: how far a step moves it at most (radians, metres, shares), and a small pull back to what was
 # given, for what the picture does not tell.
 _STEPS = (
-    (ROOT, 1e-3, 3e-3),
-    (TRANSLATION, 3e-4, 1e-2),
-    (NECK, 1e-3, 3e-3),
+    (ROOT, 1e-4, 3e-3),
+    (TRANSLATION, 6e-5, 1e-2),
+    (NECK, 6e-4, 3e-3),
     (JAW, 1e-3, 1e-2),
     (EYES, 2e-3, 1e-2),
     (LIDS, 5e-3, 1e-2),
-    (EXPRESSION, 5e-3, 3e-3),
+    (EXPRESSION, 3e-3, 3e-3),
 )
 
 
@@ -87,10 +87,11 @@ class Refinement(nn.Module):
         poses = torch.cat([self.given[:, NECK], 10 * self.given[:, TRANSLATION]], 1)
         turn, move = self.branch(self.pictures, poses).split(3, 1)
         # The table is in steps of its rates, so that one learning rate serves all of it.
-        moved = self.given + self.scale * self.residual
-        nothing = torch.zeros_like(moved[:, :3])
-        rest = torch.zeros_like(moved[:, NECK.stop :])
-        return moved + torch.cat([nothing, move, turn, rest], 1)
+        change = self.scale * self.residual
+        root, moved, turned, rest = change[:, ROOT], change[:, TRANSLATION], change[:, NECK], change[:, NECK.stop :]
+        rigid = torch.cat([root, moved + move, turned + turn], 1)
+        # What all frames share is no matter of poses: the field would take it over, and the head drift away.
+        return self.given + torch.cat([rigid - rigid.mean(0), rest], 1)
 
     def refined_track(self) -> FaceTrack:
         """The frames as they are now held to be."""

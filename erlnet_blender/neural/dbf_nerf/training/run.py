@@ -58,6 +58,8 @@ class Run:
         self.refinement = None
         if plan.refine_poses:
             self.refinement = Refinement(self.mesh, self.material.track(), self.material.small_pictures())
+        if avatar.field.config.appearance:
+            avatar.field.learn_appearances(len(self.material.track()))
         network = avatar.field.requires_grad_(True).train()
         self._grids = [part for part in network.modules() if isinstance(part, HashGrid)]
         grids = [value for name, value in network.named_parameters() if "grid" in name]
@@ -161,7 +163,7 @@ class Run:
         chosen = pool.draw(self.plan.rays - (0 if worst is None else len(worst)), self.generator).long()
         if worst is not None:
             chosen = torch.cat([worst, chosen])
-        pixels = self._render(pool.frame[chosen], pool.band[chosen])
+        pixels = self._render(pool.frame[chosen], pool.band[chosen], self.plan.head_only > 0)
         background = self._random(len(chosen), 3)
         loss, errors = pixel_loss(pixels, pool.targets(chosen), background, self.plan.head_only)
         if self.plan.active_pool:
@@ -183,9 +185,13 @@ class Run:
     def _random(self, *shape: int) -> Tensor:
         return torch.rand(*shape, generator=self.generator, device=self.device)
 
-    def _render(self, frame: Tensor, band: RayBand) -> Pixels:
+    def _render(self, frame: Tensor, band: RayBand, head_alone: bool = False) -> Pixels:
         jitter = self._random(len(band), self.plan.samples)
-        return render_rays(self.avatar.field, self.mesh, self.frames, frame.long(), band, self.plan.samples, jitter)
+        field, codes = self.avatar.field, self.avatar.field.appearances
+        appearance = codes[self.material.chosen] if codes is not None else None
+        return render_rays(
+            field, self.mesh, self.frames, frame.long(), band, self.plan.samples, jitter, head_alone, appearance
+        )
 
     def _tell(self) -> None:
         recent = float(np.mean(self.losses[-200:])) if self.losses else float("nan")
