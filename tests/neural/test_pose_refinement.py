@@ -152,9 +152,9 @@ def painted_capture(folder, mesh: DrivingMesh, count: int, size: int) -> FaceTra
 
 def test_disturbed_poses_are_recovered(tmp_path, mesh):
     """Turned by 3° each, the training frames find their way back."""
-    truth = painted_capture(tmp_path, mesh, count=40, size=32)
+    truth = painted_capture(tmp_path, mesh, count=24, size=48)
     random = np.random.default_rng(3)
-    off = replace(truth, neck_pose=truth.neck_pose + np.radians(3) / 3**0.5 * random.normal(size=(40, 3)))
+    off = replace(truth, neck_pose=truth.neck_pose + np.radians(3) / 3**0.5 * random.normal(size=(24, 3)))
     off.save(tmp_path / "track.npz")
     train(
         tmp_path, tmp_path / "avatar.safetensors", refine_poses=True, head=mesh.head, threads=1, rays=512, samples=4,
@@ -163,7 +163,7 @@ def test_disturbed_poses_are_recovered(tmp_path, mesh):
     )  # fmt: skip
     found = FaceTrack.load(tmp_path / "avatar.track.npz")
     before, after = (np.median(turned_by_deg(where.neck_pose, truth.neck_pose)) for where in (off, found))
-    assert after < 0.75 * before
+    assert after < 0.6 * before
 
 
 def turned_by_deg(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -21,6 +21,9 @@ from .run import Run
 
 __all__ = ["TrainingPlan", "train"]
 
+_POSES_OFF_M = 0.003
+"""How much farther rays look where poses may be off, so that the picture is within reach of them."""
+
 
 def train(
     dataset: str | os.PathLike,
@@ -84,6 +87,8 @@ def _first_avatar(plan: TrainingPlan, head: HeadModel, device: torch.device) -> 
         avatar.driving_mesh(head)  # refuses another head
     else:
         band = default_band(head, hair_strands(head))
+        if plan.refine_poses:
+            band = band + _POSES_OFF_M
         avatar = Avatar(new_field(DrivingMesh(head, band), **plan.sizes), band, head.id, plan.samples)
     avatar.samples = plan.samples
     avatar.field.to(device)

@@ -23,9 +23,9 @@ _BRANCH_RATE, _LARGEST_ROTATION_RAD, _LARGEST_MOVE_M = 3e-4, 0.1, 0.01
 # Of each parameter: how far a step moves it at most (radians, metres, shares), and a small pull back to what was
 # given, for what the picture does not tell.
 _STEPS = (
-    (ROOT, 1e-4, 3e-3),
-    (TRANSLATION, 6e-5, 1e-2),
-    (NECK, 6e-4, 3e-3),
+    (ROOT, 2e-4, 3e-3),
+    (TRANSLATION, 1.2e-4, 1e-2),
+    (NECK, 1.2e-3, 3e-3),
     (JAW, 1e-3, 1e-2),
     (EYES, 2e-3, 1e-2),
     (LIDS, 5e-3, 1e-2),

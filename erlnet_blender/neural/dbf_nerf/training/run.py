@@ -32,8 +32,6 @@ from .refinement import ENDS, STARTS, Refinement, level_weights
 _STATE_EVERY_S = 60.0
 _REPORT_EVERY_S = 15.0
 _FINE_SHARE = 0.4  # weight of the pixels with edges, a tenth as many as rays
-_POSES_EVERY = 2
-"""Steps from one in which gradients reach the poses, which takes half as long again, to the next."""
 
 
 class Run:
@@ -125,7 +123,7 @@ class Run:
 
     def _update(self) -> float:
         progress = self.progress()
-        poses_move = self.refinement is not None and STARTS < progress < ENDS and self.step % _POSES_EVERY == 0
+        poses_move = self.refinement is not None and STARTS < progress < ENDS
         if self.refinement is not None:
             for grid in self._grids:
                 shown = level_weights(progress, len(grid.levels)).to(self.device)
