@@ -9,6 +9,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from erlnet_blender.face_track import FaceTrack
+from erlnet_blender.neural.dbf_nerf.avatar import Avatar, new_field
 from erlnet_blender.neural.dbf_nerf.canonical_rays import Frames, canonical_rays
 from erlnet_blender.neural.dbf_nerf.dataset import CaptureDataset
 from erlnet_blender.neural.dbf_nerf.driving_mesh import CANONICAL, DrivingMesh
@@ -17,6 +18,7 @@ from erlnet_blender.neural.dbf_nerf.rasterizer import View
 from erlnet_blender.neural.dbf_nerf.ray_band import interpolate, ray_band
 from erlnet_blender.neural.dbf_nerf.training import train
 from erlnet_blender.neural.dbf_nerf.training.active_pool import ActivePool
+from erlnet_blender.neural.dbf_nerf.training.previews import Previews
 from erlnet_blender.neural.dbf_nerf.training.refinement import Refinement, level_weights
 
 from .rough_head import rough_head
@@ -133,6 +135,18 @@ def test_active_pool_keeps_the_worst_and_forgets_what_got_better():
     assert len(pool.draw(500, generator)) == 500
 
 
+def test_previews_tell_when_held_out_pictures_get_no_better(tmp_path, mesh):
+    write_capture(tmp_path, mesh.head, mesh, 2, 24)
+    band = np.full((len(mesh.head.v_template), 2), 0.004, np.float32)
+    small = {"levels": 2, "head_log2_table": 8, "static_log2_table": 8, "head_finest": 24, "static_finest": 24}
+    avatar = Avatar(new_field(mesh, **small), band, mesh.head.id, 4)
+    previews = Previews(avatar, mesh, CaptureDataset.load(tmp_path), tmp_path / "a.safetensors", patience=2)
+    for step in range(3):
+        assert not previews.stale
+        previews.look(None, step)
+    assert previews.stale
+
+
 def painted_capture(folder, mesh: DrivingMesh, count: int, size: int) -> FaceTrack:
     """Pictures of the rough head with a pattern that sticks to it, from turned cameras; its true track."""
     write_capture(folder, mesh.head, mesh, count, size)
@@ -161,6 +175,7 @@ def test_disturbed_poses_are_recovered(tmp_path, mesh):
         steps=400, report=lambda line: None,
         sizes={"levels": 6, "head_log2_table": 12, "static_log2_table": 12, "head_finest": 64, "static_finest": 64},
     )  # fmt: skip
+    assert (tmp_path / "avatar.preview.png").is_file()
     found = FaceTrack.load(tmp_path / "avatar.track.npz")
     before, after = (np.median(turned_by_deg(where.neck_pose, truth.neck_pose)) for where in (off, found))
     assert after < 0.6 * before
